@@ -1,0 +1,52 @@
+"""What surrounds every test."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.waiting import until
+
+
+def _descriptors() -> dict[str, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found[entry.name] = os.readlink(entry)
+        except FileNotFoundError:  # the descriptor of this very listing
+            continue
+    return found
+
+
+def _children() -> set[str]:
+    tasks = Path(f"/proc/{os.getpid()}/task")
+    found: set[str] = set()
+    for task in tasks.iterdir():
+        try:
+            found |= set((task / "children").read_text().split())
+        except OSError:  # the thread has just ended
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaks() -> Iterator[None]:
+    """Fail a test that leaves a thread, a descriptor or a process behind."""
+    threads, descriptors, children = set(threading.enumerate()), _descriptors(), _children()
+    yield
+    gc.collect()
+
+    def leaked() -> list[str]:
+        left = [f"thread {t.name}" for t in set(threading.enumerate()) - threads]
+        left += [f"fd {n} {where}" for n, where in _descriptors().items() if n not in descriptors]
+        return left + [f"process {child}" for child in _children() - children]
+
+    try:
+        until(lambda: not leaked(), "threads, descriptors and processes to be gone", deadline=5)
+    except AssertionError:
+        pytest.fail("leaked: " + ", ".join(sorted(leaked())))

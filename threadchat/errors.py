@@ -1,0 +1,76 @@
+"""
+What can go wrong, and why a connection ends.
+
+    ThreadchatError
+    ├── ConfigError            everything wrong with a configuration at once, each with its path
+    ├── ListenError            an address could not be listened on
+    ├── WireError              the peer broke the framing: tell it, close
+    └── ChatError              a user's mistake: tell them, go on
+
+Anything else that escapes a connection's thread is a bug of ours: it is logged with its
+traceback and ends that one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+
+class ThreadchatError(Exception):
+    """The root of every exception threadchat raises on purpose."""
+
+
+class ConfigError(ThreadchatError):
+    """A configuration cannot be used. ``problems`` lists all that is wrong with it, a sentence each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class ListenError(ThreadchatError):
+    """An address could not be listened on; the message says which, why, and what to do."""
+
+
+class WireError(ThreadchatError):
+    """The peer sent bytes that its protocol does not allow; the message may be shown to it."""
+
+
+class ChatError(ThreadchatError):
+    """A user asked for something impossible; the message is one sentence for that user."""
+
+
+class CloseReason(Enum):
+    """
+    Why a connection ended: the ``reason`` of its one closing log line.
+
+    The first reason wins. Only the graceful ones are worth a last flush.
+    """
+
+    EOF = "eof"  # the peer closed its side
+    QUIT = "quit"  # the user said /quit
+    RESET = "reset"  # the peer vanished: RST, timed out by the kernel, broken pipe
+    IDLE = "idle"
+    FULL = "full"  # refused: connection limits
+    SLOW_CONSUMER_BYTES = "slow consumer: send queue full"
+    SLOW_CONSUMER_TIME = "slow consumer: no progress"
+    PROTOCOL = "protocol"  # endless line, HTTP, TLS on a plain port
+    APP = "closed by the app"
+    SHUTDOWN = "shutdown"
+    ERROR = "internal error"
+
+    @property
+    def graceful(self) -> bool:
+        """Whether what is still queued for the peer should be sent before the descriptor is closed."""
+        return self not in _ABRUPT
+
+
+_ABRUPT = frozenset(
+    {
+        CloseReason.RESET,
+        CloseReason.SLOW_CONSUMER_BYTES,
+        CloseReason.SLOW_CONSUMER_TIME,
+        CloseReason.ERROR,
+    }
+)

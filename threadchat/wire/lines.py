@@ -1,0 +1,109 @@
+"""
+Lines out of a byte stream, as forgiving as the clients that send them.
+
+LF ends a message; so do NUL and a bare CR. CR before LF is dropped, and so are empty messages.
+Many clients never send a line end at all: :attr:`LineDecoder.patience` says how long silence must
+last before what has come counts as a message, and :meth:`LineDecoder.flush` takes it.
+No socket, thread or clock here: the caller reads, waits and flushes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+#: Silence after which unfinished data counts as a message, in seconds: for a client that has never
+#: sent an LF, and for one that seems to send every key as it is typed.
+QUIET_SECONDS = 0.15
+QUIET_KEYSTROKE_SECONDS = 2.0
+
+_ENDS = bytes.maketrans(b"\r\x00", b"\n\n")
+
+
+class Overlong(IntEnum):
+    """What happened to lines over the limit during one :meth:`LineDecoder.feed`."""
+
+    NO = 0
+    SKIPPED = 1  # one has just begun to be skipped: tell the peer, once per line
+    ENDLESS = 2  # it has gone on for so long that the peer is not a line client: close
+
+
+@dataclass(slots=True)
+class Feed:
+    """The result of feeding bytes: whole lines, LF-ended, in one piece, and whether one was too long."""
+
+    lines: bytes
+    overlong: Overlong
+
+
+class LineDecoder:
+    """Splits what one peer sends. ``max_line_bytes`` counts without the line end."""
+
+    __slots__ = ("_last_feed_bytes", "_partial", "_saw_lf", "_skipped_bytes", "max_line_bytes")
+
+    #: A line that goes on for this many times the limit is endless.
+    ENDLESS_FACTOR = 256
+
+    def __init__(self, max_line_bytes: int) -> None:
+        self.max_line_bytes = max_line_bytes
+        self._partial = b""
+        self._skipped_bytes = 0  # of an over-long line, so far; 0: not skipping
+        self._saw_lf = False
+        self._last_feed_bytes = 0
+
+    def feed(self, data: bytes) -> Feed:
+        """Take *data* as it was read; return the whole, non-empty lines it completes."""
+        self._last_feed_bytes = len(data)
+        if not self._saw_lf and b"\n" in data:
+            self._saw_lf = True
+        if b"\r" in data or b"\x00" in data:
+            data = data.translate(_ENDS)
+        overlong = Overlong.NO
+        if self._skipped_bytes:
+            end = data.find(b"\n")
+            if end < 0:
+                return Feed(b"", self._skip(len(data)))
+            self._skipped_bytes = 0
+            data = data[end + 1 :]
+        # Only the new bytes are searched: a peer that sends one byte at a time costs O(n), not O(n²).
+        end = data.rfind(b"\n") + 1
+        if end == 0:
+            self._partial += data
+            return Feed(b"", self._cut_partial())
+        lines = self._partial + data[:end]
+        self._partial = data[end:]
+        if len(lines) > self.max_line_bytes + 1 or lines[0] == 10 or b"\n\n" in lines:
+            lines, overlong = self._filter(lines)
+        return Feed(lines, max(overlong, self._cut_partial()))
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds of silence after which to call :meth:`flush`; None: wait for the line end, however long."""
+        if self._saw_lf or not (self._partial or self._skipped_bytes):
+            return None
+        return QUIET_KEYSTROKE_SECONDS if self._last_feed_bytes == 1 else QUIET_SECONDS
+
+    def flush(self) -> bytes:
+        """Return the unfinished line, LF-ended, or nothing. For silence, and for the end of the stream."""
+        line, self._partial, self._skipped_bytes = self._partial, b"", 0
+        return line + b"\n" if line else b""
+
+    def _filter(self, lines: bytes) -> tuple[bytes, Overlong]:
+        """Return *lines* without the empty and the over-long ones, and whether there were over-long ones."""
+        split = lines.split(b"\n")
+        kept = [line for line in split if line and len(line) <= self.max_line_bytes]
+        overlong = any(len(line) > self.max_line_bytes for line in split)
+        kept.append(b"")
+        return b"\n".join(kept) if len(kept) > 1 else b"", Overlong.SKIPPED if overlong else Overlong.NO
+
+    def _cut_partial(self) -> Overlong:
+        """Begin to skip the unfinished line if it is over the limit already."""
+        if len(self._partial) <= self.max_line_bytes:
+            return Overlong.NO
+        skipped, self._partial = len(self._partial), b""
+        return max(Overlong.SKIPPED, self._skip(skipped))
+
+    def _skip(self, count: int) -> Overlong:
+        self._skipped_bytes += count
+        endless = self._skipped_bytes > self.max_line_bytes * self.ENDLESS_FACTOR
+        return Overlong.ENDLESS if endless else Overlong.NO
