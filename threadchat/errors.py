@@ -5,6 +5,14 @@ What can go wrong, and why a connection ends.
     ├── ConfigError            everything wrong with a configuration at once, each with its path
     ├── ListenError            an address could not be listened on
     ├── WireError              the peer broke the framing: tell it, close
+    │   └── FrameError         bytes that are no Goridge frame
+    ├── WorkerError            an event has no answer: its connection is closed, nobody else notices
+    │   ├── WorkerStartError   a worker could not be started
+    │   ├── NoFreeWorker       none came free in time, or too many events wait already
+    │   ├── ExecTimeout        over exec_ttl: the worker is killed
+    │   ├── WorkerCrashed      it died, or closed its relay
+    │   ├── WorkerViolation    it broke the protocol: it is replaced
+    │   └── WorkerReported     it answered with an error frame: it is kept
     └── ChatError              a user's mistake: tell them, go on
 
 Anything else that escapes a connection's thread is a bug of ours: it is logged with its
@@ -35,6 +43,38 @@ class ListenError(ThreadchatError):
 
 class WireError(ThreadchatError):
     """The peer sent bytes that its protocol does not allow; the message may be shown to it."""
+
+
+class FrameError(WireError):
+    """Bytes that are no Goridge frame: wrong CRC, header or length. The message quotes them."""
+
+
+class WorkerError(ThreadchatError):
+    """A worker did not answer an event; the message says why, for the log."""
+
+
+class WorkerStartError(WorkerError):
+    """A worker could not be started, or did not say who it is in time."""
+
+
+class NoFreeWorker(WorkerError):  # noqa: N818, the field's word
+    """No worker came free in time, there is none at all, or the queue for them is full."""
+
+
+class ExecTimeout(WorkerError):  # noqa: N818, the field's word
+    """A worker did not answer in the time it has for one event."""
+
+
+class WorkerCrashed(WorkerError):  # noqa: N818, the field's word
+    """A worker died, or closed its relay, before it answered."""
+
+
+class WorkerViolation(WorkerError):  # noqa: N818, the field's word
+    """A worker answered with something that the protocol does not allow."""
+
+
+class WorkerReported(WorkerError):  # noqa: N818, the field's word
+    """A worker answered an event with an error frame; the message is the worker's own."""
 
 
 class ChatError(ThreadchatError):
