@@ -24,7 +24,7 @@ class DelimiterDecoder:
         self._partial = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take *data* as it was read; return the messages it completes. Raises WireError if one is endless."""
+        """Take *data* as read; return the messages it completes. Raises WireError for an endless one."""
         delimiter = self.delimiter
         if self._partial:
             # Only the new bytes are searched, and as many old ones as could begin the delimiter.

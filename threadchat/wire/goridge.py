@@ -92,9 +92,9 @@ class FrameDecoder:
         self._missing_bytes = 0  # at least so many are needed before looking at the buffer again is worth it
 
     @property
-    def pending(self) -> bytes:
-        """What has come of a frame that is not complete."""
-        return bytes(self._buffer)
+    def pending_bytes(self) -> int:
+        """How much has come of a frame that is not complete."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take *data* as it was read; return the frames that it completes."""
