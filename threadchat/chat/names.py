@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from functools import cache
 from pathlib import Path
 
 import confusable_homoglyphs
@@ -52,7 +51,7 @@ def check_name(wanted: str) -> str:
     if name[0] in "*/[<":
         raise ChatError(f"A name does not begin with {name[0]}")
     keys = name_keys(name)
-    if any(_GUEST.fullmatch(key) for key in keys) or keys & _reserved_keys():
+    if any(_GUEST.fullmatch(key) for key in keys) or keys & _RESERVED_KEYS:
         raise ChatError(f"The name {name} is reserved.")
     return name
 
@@ -70,18 +69,11 @@ def skeleton(text: str) -> str:
     """Return *text* with every character replaced by its look-alike prototype (UTS 39, section 4)."""
     if text.isascii() and text.isalpha() and not set("lImwW") & set(text):
         return text
-    prototypes = _prototypes()
     decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFD", "".join(prototypes.get(c, c) for c in decomposed))
+    return unicodedata.normalize("NFD", "".join(_PROTOTYPES.get(c, c) for c in decomposed))
 
 
-@cache
-def _reserved_keys() -> frozenset[str]:
-    return frozenset(key for name in _RESERVED for key in name_keys(name))
-
-
-@cache
-def _prototypes() -> dict[str, str]:
+def _load_prototypes() -> dict[str, str]:
     """
     Return the prototype of each confusable character.
 
@@ -103,3 +95,8 @@ def _prototypes() -> dict[str, str]:
 def _bare(text: str) -> str:
     """Return *text* without the direction marks that the table wraps right-to-left letters in."""
     return text.replace("\u200e", "")
+
+
+# Made while importing, once, and not by the first hundred threads that need it, all at the same time.
+_PROTOTYPES = _load_prototypes()
+_RESERVED_KEYS = frozenset(key for name in _RESERVED for key in name_keys(name))
