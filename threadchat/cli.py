@@ -10,7 +10,7 @@ import click
 
 from threadchat import __version__
 from threadchat.config import Config, dump, load, parse
-from threadchat.errors import ConfigError, ListenError
+from threadchat.errors import ConfigError, ListenError, RpcError, WorkerError
 
 EXIT_FAILED = 1  # it could not be done: an address in use, say
 EXIT_USAGE = 2  # what was asked for makes no sense: wrong options, a wrong configuration
@@ -50,7 +50,8 @@ def serve(
     """
     Run the daemon: without options, the chat room on tcp://127.0.0.1:7007.
 
-    Ends with status 0 on SIGTERM or SIGINT, 1 if an address cannot be listened on, 2 if the options or the
+    Ends with status 0 on SIGTERM or SIGINT, 1 if an address cannot be listened on
+    or a worker does not start, 2 if the options or the
     configuration are wrong.
     """
     # Imported here so that `check` and `--help` need not load the server.
@@ -66,7 +67,7 @@ def serve(
         sys.exit(run(config, set_up_log(debug)))
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
-    except ListenError as problem:
+    except (ListenError, WorkerError, RpcError) as problem:
         _fail(problem, EXIT_FAILED)
 
 

@@ -20,6 +20,7 @@ from threadchat.addresses import parse_address
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
 from threadchat.apps.chat import ChatApp
 from threadchat.apps.echo import EchoApp
+from threadchat.apps.worker_service import WorkerService
 from threadchat.chat.fanout import Fanout
 from threadchat.chat.hub import Hub
 from threadchat.config import Config, Server
@@ -42,6 +43,7 @@ class Daemon:
         self._stop_timeout = config.daemon.stop_timeout
         self._flusher = Flusher()
         self._hub = Hub(time.monotonic, self._flusher.later)
+        self._workers = WorkerService(config, log) if config.tcp.needs_pool else None
         self._sets: list[ConnectionSet] = []
         self.servers: list[AppServer] = []
         try:
@@ -54,9 +56,15 @@ class Daemon:
             raise
 
     def start(self) -> None:
-        """Accept connections. Everything is ready when this returns."""
+        """
+        Accept connections. Everything is ready when this returns.
+
+        Raises WorkerError, ListenError or RpcError if there are workers; ``stop`` is to be called then too.
+        """
         _raise_descriptor_limit()
         threading.stack_size(STACK_BYTES)
+        if self._workers:
+            self._workers.start()
         self._flusher.start()
         for server in self.servers:
             server.start()
@@ -67,6 +75,8 @@ class Daemon:
         for server in self.servers:
             server.stop()
         forced = sum([connections.drain(deadline) for connections in self._sets])
+        if self._workers:
+            self._workers.stop()
         self._flusher.stop()
         self._log.info("stopped", forced=forced)
 
@@ -99,6 +109,9 @@ class Daemon:
                 return lambda connection: BroadcastApp(connection, fanout, server.echo_sender)
             case "chat":  # every chat listener is a door to the same chat
                 return lambda connection: ChatApp(connection, self._hub, server)
+            case "worker":
+                assert self._workers is not None
+                return self._workers.app_factory(server)
 
 
 def run(config: Config, log: Log) -> int:
@@ -118,11 +131,13 @@ def run(config: Config, log: Log) -> int:
     daemon = Daemon(config, log)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
-    daemon.start()
-    received = signals.get()
-    stopping = True
-    log.info("stopping", signal=signal.Signals(received).name)
-    daemon.stop()
+    try:
+        daemon.start()
+        received = signals.get()
+        stopping = True
+        log.info("stopping", signal=signal.Signals(received).name)
+    finally:
+        daemon.stop()
     return 0
 
 

@@ -13,6 +13,7 @@ What can go wrong, and why a connection ends.
     │   ├── WorkerCrashed      it died, or closed its relay
     │   ├── WorkerViolation    it broke the protocol: it is replaced
     │   └── WorkerReported     it answered with an error frame: it is kept
+    ├── RpcError               a call over RPC failed: the caller is told why
     └── ChatError              a user's mistake: tell them, go on
 
 Anything else that escapes a connection's thread is a bug of ours: it is logged with its
@@ -77,6 +78,10 @@ class WorkerReported(WorkerError):  # noqa: N818, the field's word
     """A worker answered an event with an error frame; the message is the worker's own."""
 
 
+class RpcError(ThreadchatError):
+    """A call over RPC failed; the message is for the caller."""
+
+
 class ChatError(ThreadchatError):
     """A user asked for something impossible; the message is one sentence for that user."""
 
@@ -97,6 +102,7 @@ class CloseReason(Enum):
     SLOW_CONSUMER_TIME = "slow consumer: no progress"
     PROTOCOL = "protocol"  # endless line, HTTP, TLS on a plain port
     APP = "closed by the app"
+    WORKER = "worker failed"
     SHUTDOWN = "shutdown"
     ERROR = "internal error"
 

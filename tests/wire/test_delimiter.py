@@ -25,9 +25,7 @@ MANY = 1_000_000
         ([b"a\r", b"b\r\n"], [b"a\rb\r\n"]),
     ],
 )
-def test_the_cases_in_which_roadrunner_merges_or_disconnects(
-    reads: list[bytes], messages: list[bytes]
-) -> None:
+def test_the_cases_in_which_roadrunner_merges_or_disconnects(reads: list[bytes], messages: list[bytes]) -> None:
     """Lines that share a read are two events, and a delimiter cut in half is still one."""
     decoder = DelimiterDecoder(b"\r\n", MANY)
     assert [message for read in reads for message in decoder.feed(read)] == messages

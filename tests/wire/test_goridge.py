@@ -13,8 +13,7 @@ from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, FrameDecoder, encode, encode_with_context
 
 CONTEXT = (
-    b'{"remote_addr":"127.0.0.1:54321","server":"server1",'
-    b'"uuid":"6b1f5b1e-0000-4000-8000-000000000000","event":"DATA"}'
+    b'{"remote_addr":"127.0.0.1:54321","server":"server1","uuid":"6b1f5b1e-0000-4000-8000-000000000000","event":"DATA"}'
 )
 CLOSE_CALL = b'tcp.Close"6b1f5b1e-0000-4000-8000-000000000000"'
 
@@ -153,9 +152,7 @@ def test_an_impossible_header_length_is_refused(words: int) -> None:
         FrameDecoder().feed(checked + crc32(checked).to_bytes(4, "little") + b"\x00\x00")
 
 
-@pytest.mark.parametrize(
-    "impossible", [{"options": range(11)}, {"options": [2**32]}, {"flags": 256}, {"stream": -1}]
-)
+@pytest.mark.parametrize("impossible", [{"options": range(11)}, {"options": [2**32]}, {"flags": 256}, {"stream": -1}])
 def test_what_no_header_can_say_is_a_value_error(impossible: dict[str, object]) -> None:
     """Eleven options, or a number that does not fit its field."""
     with pytest.raises(ValueError, match=r"at most 10 options|not a frame"):

@@ -15,11 +15,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from structlog.typing import FilteringBoundLogger
-
 import threadchat
+from threadchat.config import Spawn
 from threadchat.errors import ExecTimeout, FrameError, WorkerError, WorkerStartError
-from threadchat.workers.config import ServerConfig
+from threadchat.log import Log
 from threadchat.workers.payload import pid_frame, read_pid
 from threadchat.workers.process import WorkerProcess
 from threadchat.workers.relay import PipeRelay, Relay
@@ -34,9 +33,7 @@ class Launcher:
     Threads: see :class:`Watch` and :class:`RelayListener`; they start here and end in ``close``.
     """
 
-    def __init__(
-        self, server: ServerConfig, log: FilteringBoundLogger, command: Sequence[str] = (), rpc: str = ""
-    ) -> None:
+    def __init__(self, server: Spawn, log: Log, command: Sequence[str] = (), rpc: str = "") -> None:
         self.command = tuple(command or server.command)
         self._server = server
         self._environment = _environment(server, rpc)
@@ -133,7 +130,7 @@ class Launcher:
         return process
 
     def _accept(self, process: subprocess.Popen[bytes], timeout: float) -> Relay:
-        assert self._listener is not None  # noqa: S101, for the type checker
+        assert self._listener is not None
         return self._listener.wait(process.pid, timeout, lambda: process.poll() is None)
 
     @staticmethod
@@ -142,14 +139,12 @@ class Launcher:
             relay.send(pid_frame(os.getpid(), asks=True), timeout)
             read_pid(relay.receive(timeout))
         except ExecTimeout:
-            raise WorkerStartError(
-                f"it did not say who it is within {timeout:g} s (allocate_timeout)"
-            ) from None
+            raise WorkerStartError(f"it did not say who it is within {timeout:g} s (allocate_timeout)") from None
         except FrameError as problem:
             raise WorkerStartError(f"it wrote to its standard output: {problem}") from None
 
 
-def _environment(server: ServerConfig, rpc: str) -> Mapping[str, str]:
+def _environment(server: Spawn, rpc: str) -> Mapping[str, str]:
     """Return what a worker finds in its environment, in RoadRunner's order: a later entry wins."""
     environment = dict(os.environ, RR_RELAY=server.relay)
     if rpc:

@@ -17,10 +17,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
-
+from threadchat.config import Pool as PoolConfig
 from threadchat.errors import NoFreeWorker, WorkerError, WorkerStartError
-from threadchat.workers.config import MAX_WORKERS, PoolConfig
+from threadchat.log import Log
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import ReplaceMe, Reply
 from threadchat.workers.process import STOP_SECONDS, EventNotTaken, State, WorkerProcess
@@ -46,12 +45,11 @@ class _Waiter:
 class Pool:
     """Starts nothing until ``start``. ``close`` ends everything, also a pool whose start failed."""
 
-    def __init__(self, config: PoolConfig, launcher: Launcher, log: FilteringBoundLogger) -> None:
+    def __init__(self, config: PoolConfig, launcher: Launcher, log: Log) -> None:
         self._config = config
         self._launcher = launcher
         self._log = log
-        supervisor = config.supervisor
-        self._exec_seconds = (supervisor.exec_ttl if supervisor else 0.0) or None
+        self._exec_seconds = config.supervisor.exec_ttl or None
         self._close_seconds = self._exec_seconds or config.close_timeout
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)  # workers came or went
@@ -201,8 +199,6 @@ class Pool:
     def add(self) -> None:
         """Start one worker more. Raises WorkerError if there may be no more, or it does not start."""
         self._refuse_in_debug()
-        if self._size >= MAX_WORKERS:
-            raise WorkerError(f"there are {MAX_WORKERS} workers, which is the most")
         with self._lock:
             self._size += 1
             self._starting += 1

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from threadchat.errors import FrameError, WorkerError, WorkerStartError
+from threadchat.addresses import UnixAddress, parse_address
+from threadchat.errors import FrameError, ListenError, WorkerError, WorkerStartError
 from threadchat.wire.goridge import FrameDecoder
 from threadchat.workers.payload import pid_frame, read_pid
+from threadchat.workers.private_socket import listen_privately
 from threadchat.workers.relay import READ_BYTES, SocketRelay
 
 #: How often a thread that waits for its worker looks whether that is still alive, in seconds.
@@ -26,7 +27,7 @@ LOOK_SECONDS = 0.05
 
 
 class RelayListener:
-    """Listens on *address* at once. ``wait`` may be called by any thread."""
+    """Listens on *address* at once, or raises ListenError. ``wait`` may be called by any thread."""
 
     def __init__(self, address: str) -> None:
         self._socket = _listen(address)
@@ -115,31 +116,10 @@ class RelayListener:
 
 
 def _listen(address: str) -> socket.socket:
-    """Return a listening socket for ``unix:///path``, which only its owner may use, or ``tcp://host:port``."""
-    parts = urlsplit(address)
-    if parts.scheme == "unix":
-        return listen_unix(parts.netloc + parts.path)
-    return socket.create_server((parts.hostname or "127.0.0.1", parts.port or 0), backlog=socket.SOMAXCONN)
-
-
-def listen_unix(path: str) -> socket.socket:
-    """Return a listening socket at *path*, mode 0600. A dead socket in its place is removed."""
-    listener = socket.socket(socket.AF_UNIX)
+    where = parse_address(address)
+    if isinstance(where, UnixAddress):
+        return listen_privately(where.path)
     try:
-        if Path(path).is_socket() and not _answers(path):
-            Path(path).unlink()
-        old = os.umask(0o177)
-        try:
-            listener.bind(path)
-        finally:
-            os.umask(old)
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _answers(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0
+        return socket.create_server((where.host or "127.0.0.1", where.port), backlog=socket.SOMAXCONN)
+    except OSError as problem:
+        raise ListenError(f"cannot listen on {address} for workers: {problem.strerror}") from None

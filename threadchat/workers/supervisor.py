@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from threadchat.workers.config import SupervisorConfig
+from threadchat.config import Supervisor as SupervisorConfig
 from threadchat.workers.pool import Pool
 from threadchat.workers.process import State, WorkerProcess
 
@@ -21,9 +21,7 @@ MB = 1024 * 1024
 class Supervisor:
     """Looks at each worker of *pool* every ``watch_tick``. Starts its thread at once."""
 
-    def __init__(
-        self, pool: Pool, config: SupervisorConfig, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, pool: Pool, config: SupervisorConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._config = config
         self._clock = clock

@@ -14,8 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from structlog.typing import FilteringBoundLogger
-
+from threadchat.log import Log
 from threadchat.wire.text import decode
 
 READ_BYTES = 65536
@@ -32,7 +31,7 @@ class _Stderr:
 class Watch:
     """Starts its thread at once."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    def __init__(self, log: Log) -> None:
         self._log = log
         self._epoll = select.epoll()
         self._lock = threading.Lock()
