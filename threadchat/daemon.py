@@ -32,6 +32,7 @@ from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App
 from threadchat.net.listen import listen
 from threadchat.net.server import STACK_BYTES, AppServer
+from threadchat.workers.pool import Pool
 
 
 class Daemon:
@@ -79,6 +80,11 @@ class Daemon:
             self._workers.stop()
         self._flusher.stop()
         self._log.info("stopped", forced=forced)
+
+    @property
+    def pool(self) -> Pool | None:
+        """The workers, if there are any."""
+        return self._workers.pool if self._workers else None
 
     def _add_server(self, name: str, server: Server) -> None:
         """One name is one app and one set of limits, on however many addresses."""

@@ -12,6 +12,7 @@ What can go wrong, and why a connection ends.
     │   ├── ExecTimeout        over exec_ttl: the worker is killed
     │   ├── WorkerCrashed      it died, or closed its relay
     │   ├── WorkerViolation    it broke the protocol: it is replaced
+    │   ├── Unanswered         it went on to the next event without an answer: it is kept
     │   └── WorkerReported     it answered with an error frame: it is kept
     ├── RpcError               a call over RPC failed: the caller is told why
     └── ChatError              a user's mistake: tell them, go on
@@ -72,6 +73,10 @@ class WorkerCrashed(WorkerError):  # noqa: N818, the field's word
 
 class WorkerViolation(WorkerError):  # noqa: N818, the field's word
     """A worker answered with something that the protocol does not allow."""
+
+
+class Unanswered(WorkerError):  # noqa: N818, the field's word
+    """A worker went on to the next event without having answered this one."""
 
 
 class WorkerReported(WorkerError):  # noqa: N818, the field's word

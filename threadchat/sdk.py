@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, FrameDecoder
-from threadchat.workers.payload import REPLACE_ME_FRAME, TcpEvent, pid_frame
+from threadchat.workers.payload import REPLACE_ME_FRAME, SDK_MARK, TcpEvent
 
 __all__ = ["Request", "TcpEvent", "TcpWorker"]
 
@@ -78,7 +78,8 @@ class TcpWorker:
                 if command.get("stop"):
                     return None
                 if command.get("pid"):
-                    self._send(pid_frame(os.getpid(), asks=False))
+                    me = json.dumps({"pid": os.getpid(), SDK_MARK: True}).encode()
+                    self._send(goridge.encode(me, flags=goridge.CONTROL))
             elif frame.options:
                 if self._stopping:
                     self._send(REPLACE_ME_FRAME)

@@ -12,7 +12,7 @@ import uuid
 
 from threadchat.apps.worker_connections import WorkerConnection, WorkerConnections
 from threadchat.config import Server
-from threadchat.errors import CloseReason, NoFreeWorker, WireError, WorkerError
+from threadchat.errors import CloseReason, NoFreeWorker, Unanswered, WireError, WorkerError
 from threadchat.log import Log
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
@@ -67,6 +67,8 @@ class WorkerApp(App):
         if self._announced:
             try:
                 self._pool.exec(encode_with_context(self._context.close, b""), closing=True)
+            except Unanswered:
+                pass  # as in the example of RoadRunner's own documentation
             except WorkerError as problem:
                 self._complain("CLOSE", problem)
 

@@ -19,11 +19,14 @@ import threadchat
 from threadchat.config import Spawn
 from threadchat.errors import ExecTimeout, FrameError, WorkerError, WorkerStartError
 from threadchat.log import Log
-from threadchat.workers.payload import pid_frame, read_pid
+from threadchat.wire.goridge import Frame
+from threadchat.workers.dialogue import Dialogue, NoProof, Proof, prove, shake_hands
 from threadchat.workers.process import WorkerProcess
 from threadchat.workers.relay import PipeRelay, Relay
 from threadchat.workers.relay_listener import RelayListener
 from threadchat.workers.watch import Watch
+
+_NOT_PROVABLE = "a second answer to one event may be taken for the answer to the next"
 
 
 class Launcher:
@@ -36,6 +39,8 @@ class Launcher:
     def __init__(self, server: Spawn, log: Log, command: Sequence[str] = (), rpc: str = "") -> None:
         self.command = tuple(command or server.command)
         self._server = server
+        self._log = log
+        self._provable = True  # until a worker shows otherwise: all run the same program
         self._environment = _environment(server, rpc)
         self._lock = threading.Lock()
         self._starting: set[subprocess.Popen[bytes]] = set()
@@ -49,20 +54,13 @@ class Launcher:
 
         Raises WorkerStartError, with the reason, at the latest after *timeout* seconds.
         """
-        process, relay = self._start()
         try:
-            if relay is None:
-                relay = self._accept(process, timeout)
-            else:
-                self._shake_hands(relay, timeout)
-        except WorkerError as problem:
-            if relay:
-                relay.close()
-            raise WorkerStartError(f"{self._named}: {_end(process, problem)}") from None
-        finally:
-            with self._lock:
-                self._starting.discard(process)
-        return WorkerProcess(process, relay, max_jobs)
+            return self._launch(timeout, max_jobs, proof=None if self._provable else Proof.NONE)
+        except NoProof as problem:
+            if self._provable:
+                self._provable = False
+                self._log.warning("workers_not_provable", problem=str(problem), consequence=_NOT_PROVABLE)
+            return self._launch(timeout, max_jobs, proof=Proof.NONE)
 
     def watch(self, worker: WorkerProcess, exited: Callable[[WorkerProcess], None]) -> None:
         """Have *exited* called, in the thread worker-log, when *worker* exits."""
@@ -86,6 +84,25 @@ class Launcher:
     @property
     def _named(self) -> str:
         return f"worker {subprocess.list2cmdline(self.command)!r}"
+
+    def _launch(self, timeout: float, max_jobs: int, proof: Proof | None) -> WorkerProcess:
+        process, relay = self._start()
+        try:
+            if relay:
+                answer = _shake_hands(relay, timeout)
+            else:
+                relay, answer = self._accept(process, timeout)
+            return WorkerProcess(process, Dialogue(relay, proof or prove(relay, answer)), max_jobs)
+        except WorkerError as problem:
+            text = _end(process, problem)
+            if relay:
+                relay.close()
+            if isinstance(problem, NoProof):
+                raise NoProof(text) from None
+            raise WorkerStartError(f"{self._named}: {text}") from None
+        finally:
+            with self._lock:
+                self._starting.discard(process)
 
     def _start(self) -> tuple[subprocess.Popen[bytes], Relay | None]:
         ours: list[int] = []
@@ -129,19 +146,18 @@ class Launcher:
                 process.kill()
         return process
 
-    def _accept(self, process: subprocess.Popen[bytes], timeout: float) -> Relay:
+    def _accept(self, process: subprocess.Popen[bytes], timeout: float) -> tuple[Relay, Frame]:
         assert self._listener is not None
         return self._listener.wait(process.pid, timeout, lambda: process.poll() is None)
 
-    @staticmethod
-    def _shake_hands(relay: Relay, timeout: float) -> None:
-        try:
-            relay.send(pid_frame(os.getpid(), asks=True), timeout)
-            read_pid(relay.receive(timeout))
-        except ExecTimeout:
-            raise WorkerStartError(f"it did not say who it is within {timeout:g} s (allocate_timeout)") from None
-        except FrameError as problem:
-            raise WorkerStartError(f"it wrote to its standard output: {problem}") from None
+
+def _shake_hands(relay: Relay, timeout: float) -> Frame:
+    try:
+        return shake_hands(relay, timeout)
+    except ExecTimeout:
+        raise WorkerStartError(f"it did not say who it is within {timeout:g} s (allocate_timeout)") from None
+    except FrameError as problem:
+        raise WorkerStartError(f"it wrote to its standard output: {problem}") from None
 
 
 def _environment(server: Spawn, rpc: str) -> Mapping[str, str]:

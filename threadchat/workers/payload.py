@@ -52,6 +52,9 @@ class ReplaceMe(Exception):  # noqa: N818, it is a request
 _VERDICTS = {verdict.value.encode(): verdict for verdict in Verdict}
 _STOP = b'{"stop":true}'
 
+#: A worker that has this in its answer to the handshake is built on our SDK.
+SDK_MARK = "threadchat"
+
 STOP_FRAME = goridge.encode(_STOP, flags=goridge.CONTROL | goridge.JSON)
 REPLACE_ME_FRAME = goridge.encode_with_context(_STOP, b"")
 

@@ -20,9 +20,10 @@ from collections.abc import Callable
 from threadchat.config import Pool as PoolConfig
 from threadchat.errors import NoFreeWorker, WorkerError, WorkerStartError
 from threadchat.log import Log
+from threadchat.workers.dialogue import EventNotTaken
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import ReplaceMe, Reply
-from threadchat.workers.process import STOP_SECONDS, EventNotTaken, State, WorkerProcess
+from threadchat.workers.process import STOP_SECONDS, State, WorkerProcess
 
 #: For how many requests to be replaced one event is given to yet another worker.
 REPLACE_REQUESTS = 3
@@ -128,11 +129,12 @@ class Pool:
     def _put(self, worker: WorkerProcess) -> None:
         """Take *worker* back after an event."""
         with self._lock:
-            if worker.jobs == 1:
-                self._failures = 0
-            if worker.state is State.READY and not worker.retirement:
-                self._offer(worker)
-                return
+            if worker.state is State.READY:
+                if worker.jobs == 1:
+                    self._failures = 0
+                if not worker.retirement:
+                    self._offer(worker)
+                    return
         self._retire(worker)
 
     def _offer(self, worker: WorkerProcess) -> None:

@@ -20,14 +20,14 @@ from pathlib import Path
 from threadchat.errors import (
     ExecTimeout,
     FrameError,
+    Unanswered,
     WorkerCrashed,
     WorkerError,
     WorkerReported,
     WorkerViolation,
 )
-from threadchat.wire.goridge import Frame
+from threadchat.workers.dialogue import Dialogue, EventNotTaken
 from threadchat.workers.payload import STOP_FRAME, Reply, read_reply
-from threadchat.workers.relay import Relay
 
 #: How long a worker may take to end by itself once told so, and then once terminated, in seconds.
 STOP_SECONDS = 10.0
@@ -54,16 +54,13 @@ _NEXT = {
 }
 
 
-class EventNotTaken(WorkerCrashed):
-    """The worker was of no use even before it had the whole event: another can have it."""
-
-
 class WorkerProcess:
     """A worker that has said who it is. ``max_jobs`` 0: no limit."""
 
-    def __init__(self, process: subprocess.Popen[bytes], relay: Relay, max_jobs: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], dialogue: Dialogue, max_jobs: int) -> None:
         self._process = process
-        self._relay = relay
+        self._dialogue = dialogue
+        self._relay = dialogue.relay
         self._reaping = threading.Lock()
         self.pid = process.pid
         self.state = State.READY
@@ -94,41 +91,31 @@ class WorkerProcess:
         """
         Have it handle *event*, an encoded frame.
 
-        Raises WorkerReported and ReplaceMe, after which it is as good as before. After any other WorkerError
-        it is INVALID. A second frame for this one event makes it INVALID too, but the first one counts.
+        Raises WorkerReported, Unanswered and ReplaceMe, after which it is as good as before. After any other
+        WorkerError it is INVALID. After a second frame for this one event too, but the first one counts.
         """
         self.become(State.WORKING)
+        self.jobs += 1
         try:
-            frame = self._ask(event, timeout)
-            self.jobs += 1
-            self.last_used_at = time.monotonic()
-            if self._relay.surplus:
-                self.invalidate("it sent a second frame for one event")
+            frame = self._dialogue.exchange(event, timeout)
+            if self._dialogue.problem:
+                self.invalidate(self._dialogue.problem)
             return read_reply(frame)
-        except WorkerReported:
+        except (WorkerReported, Unanswered):
             raise
         except FrameError as problem:
             self.invalidate(str(problem))
             raise WorkerViolation(str(problem)) from None
         except WorkerError as problem:
+            self.jobs -= isinstance(problem, EventNotTaken)
             self.invalidate(str(problem))
             raise
         finally:
-            if self.jobs == self.max_jobs:
-                self.retirement = self.retirement or "max_jobs"
+            self.last_used_at = time.monotonic()
             if self.state is State.WORKING:
                 self.become(State.READY)
-
-    def _ask(self, event: bytes, timeout: float | None) -> Frame:
-        relay = self._relay
-        # What it says before it has the event is no answer to it, and must not reach this event's client.
-        if relay.readable():
-            raise EventNotTaken("it died, or sent a frame that nobody asked for, while it was idle")
-        try:
-            relay.send(event, timeout)
-        except WorkerCrashed as problem:
-            raise EventNotTaken(str(problem)) from None
-        return relay.receive(timeout)
+                if self.jobs == self.max_jobs:
+                    self.retirement = self.retirement or "max_jobs"
 
     def resident_bytes(self) -> int:
         """Return the memory it has in use, 0 if it is gone."""

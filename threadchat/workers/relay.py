@@ -14,7 +14,7 @@ import time
 from collections import deque
 
 from threadchat.errors import ExecTimeout, WorkerCrashed
-from threadchat.wire.goridge import Frame, FrameDecoder
+from threadchat.wire.goridge import Frame, FrameDecoder, excerpt
 
 #: What a pipe holds.
 READ_BYTES = 65536
@@ -58,9 +58,21 @@ class Relay:
         """Whether more has been read than the frames that were asked for."""
         return bool(self._frames) or self._decoder.pending_bytes > 0
 
+    def next_frame(self) -> Frame | None:
+        """Return the next frame if it has been read already."""
+        return self._frames.popleft() if self._frames else None
+
     def readable(self) -> bool:
         """Whether something waits to be read, be it the end."""
         return bool(self._readable.poll(0))
+
+    def stray(self) -> str:
+        """Say what it is that waits to be read although nobody asked."""
+        try:
+            data = os.read(self._read_fd, READ_BYTES)
+        except OSError:
+            data = b""
+        return f"it sent what nobody asked for: {excerpt(data)}" if data else "it had died"
 
     def drain(self, exit_fd: int, seconds: float) -> None:
         """Read and discard until the worker closes its side or *exit_fd*, its pidfd, says it has exited."""

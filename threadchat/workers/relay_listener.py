@@ -17,7 +17,7 @@ from pathlib import Path
 
 from threadchat.addresses import UnixAddress, parse_address
 from threadchat.errors import FrameError, ListenError, WorkerError, WorkerStartError
-from threadchat.wire.goridge import FrameDecoder
+from threadchat.wire.goridge import Frame, FrameDecoder
 from threadchat.workers.payload import pid_frame, read_pid
 from threadchat.workers.private_socket import listen_privately
 from threadchat.workers.relay import READ_BYTES, SocketRelay
@@ -34,7 +34,7 @@ class RelayListener:
         self._path = self._socket.getsockname() if self._socket.family == socket.AF_UNIX else None
         self._arrived = threading.Condition()
         self._expected: set[int] = set()
-        self._relays: dict[int, SocketRelay] = {}
+        self._relays: dict[int, tuple[SocketRelay, Frame]] = {}
         self._greeted: dict[int, tuple[socket.socket, FrameDecoder]] = {}
         self._epoll = select.epoll()
         self._wake_read, self._wake_write = os.pipe()
@@ -43,8 +43,8 @@ class RelayListener:
         self._thread = threading.Thread(target=self._run, name="relay-accept", daemon=True)
         self._thread.start()
 
-    def wait(self, pid: int, timeout: float, alive: Callable[[], bool]) -> SocketRelay:
-        """Return the relay of process *pid*, as soon as it has connected and said who it is."""
+    def wait(self, pid: int, timeout: float, alive: Callable[[], bool]) -> tuple[SocketRelay, Frame]:
+        """Return the relay of process *pid* as soon as it has connected and said who it is, and how it did."""
         deadline = time.monotonic() + timeout
         with self._arrived:
             self._expected.add(pid)
@@ -98,7 +98,7 @@ class RelayListener:
         self._epoll.unregister(fd)
         with self._arrived:
             if pid in self._expected and pid not in self._relays:
-                self._relays[pid] = SocketRelay(connected)
+                self._relays[pid] = SocketRelay(connected), frames[0]
                 self._arrived.notify_all()
                 return
         connected.close()
@@ -106,7 +106,7 @@ class RelayListener:
     def _clean_up(self) -> None:
         for connected, _ in self._greeted.values():
             connected.close()
-        for relay in self._relays.values():
+        for relay, _ in self._relays.values():
             relay.close()
         self._epoll.close()
         self._socket.close()
