@@ -52,7 +52,7 @@ def test_one_connection_too_many_is_told_so(serve: Serve) -> None:
     for _ in range(5):
         third = chat.connect()
         third.says("hello?")
-        third.sees("* Full: 2 connections are open. Please try later.")
+        third.sees("* The server is full (connections: 2). Please try later.")
         third.is_gone_quietly()
     bob.leaves()
     until(lambda: chat.events("connection_closed"), "bob to be gone")
