@@ -92,11 +92,14 @@ class Fanout(Generic[M]):
             if self._delivering:
                 return
             self._delivering = True
+            taken = self._take()
         # Elected: nobody else delivers until this thread finds nothing pending, under the same lock that
         # others append under. So nothing can be left behind in between.
         try:
-            while taken := self._take():
+            while taken:
                 send_batch(*taken)
+                with self._lock:
+                    taken = self._take()
         except BaseException:  # a bug; but it must not cost the room its deliverer
             with self._lock:
                 self._delivering = False
@@ -106,16 +109,15 @@ class Fanout(Generic[M]):
         """
         Take what is pending, and the members it is for: who joins later gets nothing said before.
 
-        With nothing pending the calling thread is the deliverer no longer.
+        With nothing pending the calling thread is the deliverer no longer. Caller holds the lock.
         """
-        with self._lock:
-            if not self._pending:
-                self._delivering = False
-                return None
-            if self._pending_bytes > HIGH_WATER_BYTES:
-                self._taken.notify_all()
-            batch, self._pending, self._pending_bytes = self._pending, [], 0
-            return batch, self._current()
+        if not self._pending:
+            self._delivering = False
+            return None
+        if self._pending_bytes > HIGH_WATER_BYTES:
+            self._taken.notify_all()
+        batch, self._pending, self._pending_bytes = self._pending, [], 0
+        return batch, self._current()
 
     def _current(self) -> tuple[M, ...]:
         """Return the member snapshot, rebuilt only when needed. Caller holds the lock."""
