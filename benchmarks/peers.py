@@ -1,7 +1,8 @@
 """The table of peers: what each server is, how it is started, and what the load generator has to know about it.
 
-A command is a template: `{port}`, `{python}`, `{bin}` (what build.py made), `{servers}` (the sources beside this file), and
-`{config}`, the path of a file with the peer's `config` text in it. No process is started here; that is servers.py.
+A command is a template: `{port}`, `{python}`, `{bin}` (what build.py made), `{servers}` (the sources beside this
+file), and `{config}`, the path of a file with the peer's `config` text in it. No process is started here; that is
+process.py.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ class Peer:
     module: str = ""  # a Python module it cannot do without
     config: str = ""
     load: str = ""  # options of fanload
-    load_echo: str = ""  # options of pingload
     competitor: bool = True  # False for what is not a chat server but a bound
 
     def missing(self) -> str:
