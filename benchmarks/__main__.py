@@ -16,6 +16,7 @@ from benchmarks.measure import Measured, Run, load_results, measure, save_result
 from benchmarks.process import raise_descriptor_limit
 from benchmarks.report import RESULTS, render, write_readme
 from benchmarks.scenarios import BY_KEY, SCENARIOS, Scenario, derive
+from benchmarks.self_check import SelfCheckError, check_generators
 
 QUIET_LOAD = 0.3
 
@@ -28,7 +29,8 @@ def main() -> int:
         return 0
     try:
         build()
-    except BuildError as problem:
+        check_generators()
+    except (BuildError, SelfCheckError) as problem:
         print(f"benchmarks: {problem}", file=sys.stderr)
         return 1
 

@@ -51,9 +51,10 @@ def _version(program: str, option: str) -> str:
 
 def _output(command: list[str]) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except OSError:
         return ""
+    return (done.stdout or done.stderr).strip()  # ncat tells its version on stderr
 
 
 def _cpu_model() -> str:

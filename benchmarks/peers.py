@@ -154,7 +154,7 @@ PEERS: tuple[Peer, ...] = (
     ),
     Peer(
         "ceiling",
-        "ceiling (C, epoll)",
+        "C ceiling",
         "No chat server, but a bound: one thread, one `send` per member and turn, no names, no checks, no outbox "
         "(see servers/ceiling.c).",
         chat="{bin}/ceiling {port}",

@@ -187,8 +187,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "h",
         "Stalled readers",
-        "110 members, 20 talkers with up to 32 lines under way, of whom none, 1 or 10 never read; "
-        "deliveries are those to the others.",
+        "110 members, 20 talkers with up to 32 lines under way; none, 1 or 10 of the members never read. Deliveries are "
+        "those to the others; a server that froze is charged for the whole time. The kernel takes some 4 MB for a "
+        "reader that has stalled: a server too slow to send that in these 4 s does not show what it would do then.",
         ("threadchat", "hub", "goroutines", "uvloop", "naive", "ngircd", "ncat"),
         (RATE, P99, FROZE, GROWTH, CUT_OFF, FAULTS),
         "--members 110 --talkers 20 --window 32 --seconds 4",
@@ -220,8 +221,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "j",
         "A join storm",
-        "All members connect at once. Of these servers only threadchat and ngIRCd tell the room who has come; "
-        "ngIRCd's small backlog makes connections wait for a second SYN.",
+        "All members connect at once (to ngIRCd, only as fast as its small backlog allows). Of these servers only "
+        "threadchat and ngIRCd tell the room who has come.",
         ("threadchat", "hub", "uvloop", "naive", "ngircd"),
         (JOIN_CPU, GREETED, DRAINED, JOIN_BYTES),
         "--storm --settle 1500",
