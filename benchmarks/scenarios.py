@@ -187,8 +187,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "h",
         "Stalled readers",
-        "110 members, 20 talkers with up to 32 lines under way; none, 1 or 10 of the members never read. Deliveries are "
-        "those to the others; a server that froze is charged for the whole time. The kernel takes some 4 MB for a "
+        "110 members, 20 talkers with up to 32 lines under way; none, 1 or 10 of the members never read. Deliveries "
+        "are those to the others; a server that froze is charged for the whole time. The kernel takes some 4 MB for a "
         "reader that has stalled: a server too slow to send that in these 4 s does not show what it would do then.",
         ("threadchat", "hub", "goroutines", "uvloop", "naive", "ngircd", "ncat"),
         (RATE, P99, FROZE, GROWTH, CUT_OFF, FAULTS),
