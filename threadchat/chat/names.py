@@ -11,17 +11,18 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from functools import cache
 from pathlib import Path
 
 import confusable_homoglyphs
 from precis_i18n import get_profile
 
 from threadchat.errors import ChatError
-from threadchat.wire.text import sanitise
 
 MAX_NAME_CHARACTERS = 32
 
+#: Letters, marks, numbers, and emoji. No other symbols, spaces or punctuation: nothing that looks like part of
+#: a line's form, such as "* ", "[from x]", "/me" or a colon.
+_CATEGORIES = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd", "Nl", "So"))
 _PROFILE = get_profile("NicknameCasePreserved")
 _GUEST = re.compile(r"guest-[\dlo]*|guest\d*")
 #: Names that would look like the server, or like somebody with a say in it.
@@ -45,14 +46,12 @@ def check_name(wanted: str) -> str:
         raise ChatError("That name has characters that a name may not have.") from None
     if len(name) > MAX_NAME_CHARACTERS:
         raise ChatError(f"A name has at most {MAX_NAME_CHARACTERS} characters.")
-    if any(c.isspace() or c == ":" or unicodedata.category(c) in ("Cf", "Co", "Cn") for c in name):
-        raise ChatError("A name has no spaces, no colon and no invisible characters.")
-    if sanitise(name) != name or not any(c.isalpha() or unicodedata.category(c) == "So" for c in name):
+    if not all(c in "-_.'" or unicodedata.category(c) in _CATEGORIES for c in name):
+        raise ChatError("A name has letters, digits and - _ . ' only, and no spaces.")
+    if not any(c.isalpha() or unicodedata.category(c) == "So" for c in name):
         raise ChatError("A name has at least one letter.")
-    if name[0] in "*/[<":
-        raise ChatError(f"A name does not begin with {name[0]}")
     keys = name_keys(name)
-    if any(_GUEST.fullmatch(key) for key in keys) or keys & _reserved_keys():
+    if any(_GUEST.fullmatch(key) for key in keys) or keys & _RESERVED_KEYS:
         raise ChatError(f"The name {name} is reserved.")
     return name
 
@@ -70,18 +69,11 @@ def skeleton(text: str) -> str:
     """Return *text* with every character replaced by its look-alike prototype (UTS 39, section 4)."""
     if text.isascii() and text.isalpha() and not set("lImwW") & set(text):
         return text
-    prototypes = _prototypes()
     decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFD", "".join(prototypes.get(c, c) for c in decomposed))
+    return unicodedata.normalize("NFD", "".join(_PROTOTYPES.get(c, c) for c in decomposed))
 
 
-@cache
-def _reserved_keys() -> frozenset[str]:
-    return frozenset(key for name in _RESERVED for key in name_keys(name))
-
-
-@cache
-def _prototypes() -> dict[str, str]:
+def _load_prototypes() -> dict[str, str]:
     """
     Return the prototype of each confusable character.
 
@@ -103,3 +95,8 @@ def _prototypes() -> dict[str, str]:
 def _bare(text: str) -> str:
     """Return *text* without the direction marks that the table wraps right-to-left letters in."""
     return text.replace("\u200e", "")
+
+
+# Made while importing, once, and not by the first hundred threads that need it, all at the same time.
+_PROTOTYPES = _load_prototypes()
+_RESERVED_KEYS = frozenset(key for name in _RESERVED for key in name_keys(name))
