@@ -47,9 +47,9 @@ def main() -> int:
         measured[scenario.key] = _measure(scenario, facts, rounds, options)
         if publish:
             save_results(results_path, load_results(results_path) | measured)
-    print(render(measured, {}))
     if publish:
         _publish(load_results(results_path))
+    print(render(measured, {}))
     return 0
 
 

@@ -19,11 +19,14 @@ END = "<!-- end of results -->"
 
 def render(results: dict[str, Measured], plots: dict[str, str]) -> str:
     """All the results, as markdown; `plots` are captions by file name."""
+    if not results:
+        return "Nothing has been measured yet.\n"
     lines = [*_facts(results), "", "## Aims", "", *aims_table(results), ""]
     if plots:
         lines += ["## Plots", ""]
         for name, caption in plots.items():
             lines += [f"![{caption}](results/{name})", ""]
+    lines += ["## The servers", "", *(f"- **{peer.title}**: {peer.about}" for peer in PEERS), ""]
     lines += ["## Every server in every scenario", ""]
     for scenario in SCENARIOS:
         if scenario.key in results:
@@ -35,10 +38,6 @@ def _facts(results: dict[str, Measured]) -> list[str]:
     """The newest run's; a scenario that was measured apart says so in its footnote."""
     newest = max((measured.facts for measured in results.values()), key=lambda facts: facts["date"])
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in newest.items())]
-
-
-def peers_list() -> str:
-    return "\n".join(f"- **{peer.title}**: {peer.about}" for peer in PEERS)
 
 
 def write_readme(results: dict[str, Measured], plots: dict[str, str], path: Path = README) -> None:
