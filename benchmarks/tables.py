@@ -129,7 +129,8 @@ def _variant_table(scenario: Scenario, measured: Measured, variant: str) -> list
             return float("inf")
         return -value if ranking.more_is_better else value
 
-    for key in sorted(scenario.peers, key=rank):
+    asked = {run.peer for run in measured.runs} | measured.missing.keys()
+    for key in sorted(asked, key=rank):
         name = f"**{PEERS[key].title}**" if key == US else PEERS[key].title
         ours = measured.values(variant, key, ranking.key)
         if not ours:
