@@ -40,10 +40,14 @@ class Room:
 
     def say(self, author: Member, data: bytes) -> None:
         """Send *data*, whole lines, to everybody but *author*."""
-        with self._lock:
-            # Nobody speaks before they have been announced, under the name they have now.
-            news = self._announce() if author in self._presence else []
-        self.fanout.post(*news, Message(author, data))
+        if author in self._presence:
+            # Nobody speaks before they have been announced, under the name they have now. (Looked at without
+            # the lock: an author's changes are noted by the author's own thread, which is this one.)
+            with self._lock:
+                news = self._announce()
+            self.fanout.post(*news, Message(author, data))
+        else:
+            self.fanout.post(Message(author, data))
 
     def joined(self, member: Member, name: str) -> None:
         """Announce that *member* has come, called *name*."""
