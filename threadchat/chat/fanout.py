@@ -1,8 +1,8 @@
 """
 Fan-out: one order of messages for many receivers, sent by whoever happens to be there.
 
-A thread that has something to say appends it to the pending list and tries, without waiting, to become
-the deliverer. Losers go straight back to reading: what they said is in good hands. The winner takes all
+A thread that has something to say appends it to the pending list, and becomes the deliverer unless another
+one is. Losers go straight back to reading: what they said is in good hands. The winner takes all
 that is pending as one batch, sends it to every member with one call each, and looks again (flat combining,
 Hendler et al. 2010; ergo's elected writer, one level up). Under load batches grow by themselves; alone,
 a message goes out at once.
@@ -49,7 +49,8 @@ class Fanout(Generic[M]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._delivering = threading.Lock()  # only ever tried, but over the high-water mark
+        self._taken = threading.Condition(self._lock)  # for talkers over the high-water mark
+        self._delivering = False  # some thread is the deliverer
         self._members: dict[M, None] = {}
         self._snapshot: tuple[M, ...] | None = ()
         self._pending: list[Message[M]] = []
@@ -83,37 +84,40 @@ class Fanout(Generic[M]):
     def post(self, *messages: Message[M]) -> None:
         """Send *messages*, one after the other, after all that was posted before. May deliver for others."""
         with self._lock:
+            while self._pending_bytes > HIGH_WATER_BYTES:
+                self._taken.wait()
             self._pending += messages
             for message in messages:
                 self._pending_bytes += len(message.data)
-            crowded = self._pending_bytes > HIGH_WATER_BYTES
-        if crowded:
-            with self._delivering:
-                pass
-        self.deliver()
-
-    def deliver(self) -> None:
-        """Send what is pending, unless another thread is about to."""
-        # Whoever appends calls this afterwards, and the deliverer looks again after it has let go,
-        # so a message cannot be left behind between the two.
-        while self._has_pending() and self._delivering.acquire(blocking=False):
-            try:
-                while taken := self._take():
-                    send_batch(*taken)
-            finally:
-                self._delivering.release()
-
-    def _has_pending(self) -> bool:
-        with self._lock:
-            return bool(self._pending)
+            if self._delivering:
+                return
+            self._delivering = True
+            taken = self._take()
+        # Elected: nobody else delivers until this thread finds nothing pending, under the same lock that
+        # others append under. So nothing can be left behind in between.
+        try:
+            while taken:
+                send_batch(*taken)
+                with self._lock:
+                    taken = self._take()
+        except BaseException:  # a bug; but it must not cost the room its deliverer
+            with self._lock:
+                self._delivering = False
+            raise
 
     def _take(self) -> tuple[list[Message[M]], tuple[M, ...]] | None:
-        """Take what is pending, and the members it is for: who joins later gets nothing said before."""
-        with self._lock:
-            if not self._pending:
-                return None
-            batch, self._pending, self._pending_bytes = self._pending, [], 0
-            return batch, self._current()
+        """
+        Take what is pending, and the members it is for: who joins later gets nothing said before.
+
+        With nothing pending the calling thread is the deliverer no longer. Caller holds the lock.
+        """
+        if not self._pending:
+            self._delivering = False
+            return None
+        if self._pending_bytes > HIGH_WATER_BYTES:
+            self._taken.notify_all()
+        batch, self._pending, self._pending_bytes = self._pending, [], 0
+        return batch, self._current()
 
     def _current(self) -> tuple[M, ...]:
         """Return the member snapshot, rebuilt only when needed. Caller holds the lock."""

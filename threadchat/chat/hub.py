@@ -55,7 +55,7 @@ class Hub:
             before, member.name, member.named = member.name, name, True
             room = member.room
         if room and before != name:
-            room.change(member, before, name)
+            room.renamed(member, before, name)
 
     def join(self, member: Member, wanted: str) -> None:
         """
@@ -75,8 +75,8 @@ class Hub:
             room.fanout.add(member)
             member.room = room
         if left:
-            left.change(member, member.name, None)
-        room.change(member, None, member.name)
+            left.left(member, member.name)
+        room.joined(member, member.name)
 
     def company(self, room_name: str) -> str:
         """Return who is in a room, as a phrase: "alone", "with alice and bob"."""
@@ -92,7 +92,7 @@ class Hub:
             self._leave_room(member)
             self._forget_name(member)
         if room:
-            room.change(member, member.name, None)
+            room.left(member, member.name)
 
     def find(self, name: str) -> Member:
         """Return who is called *name*, in any case. Raises ChatError where nobody is."""

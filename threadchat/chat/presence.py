@@ -19,8 +19,9 @@ MAX_NAMED = 3
 
 @dataclass(slots=True)
 class _Change:
-    before: str | None  # None: was not here
-    after: str | None  # None: is gone
+    before: str | None  # the name that was last announced; None: was not here
+    name: str
+    here: bool
 
 
 class Presence:
@@ -37,24 +38,30 @@ class Presence:
     def __bool__(self) -> bool:
         return bool(self._changes)
 
-    def change(self, member: Member, before: str | None, after: str | None) -> None:
-        """Note that *member*, known here as *before*, is known as *after* (None: not here)."""
-        known = self._changes.setdefault(member, _Change(before, after))
-        known.after = after
-        if known.before == known.after:
+    def joined(self, member: Member, name: str) -> None:
+        """Note that *member* has come, called *name*."""
+        change = self._changes.setdefault(member, _Change(None, name, here=True))
+        change.name, change.here = name, True  # it may have been away for a moment only
+
+    def renamed(self, member: Member, before: str, name: str) -> None:
+        """Note that *member* is called *name* now instead of *before*."""
+        self._changes.setdefault(member, _Change(before, name, here=True)).name = name
+
+    def left(self, member: Member, name: str) -> None:
+        """Note that *member*, called *name*, has gone."""
+        change = self._changes.setdefault(member, _Change(name, name, here=True))
+        change.here = False
+        if change.before is None:
             del self._changes[member]
 
     def announce(self) -> list[Message[Member]]:
         """Return the lines that say what has changed, and forget it."""
         changes, self._changes = self._changes, {}
-        joined = [(m, f"{c.after} joined") for m, c in changes.items() if c.before is None]
-        left = [(m, f"{c.before} left") for m, c in changes.items() if c.after is None]
-        renamed = [(m, f"{c.before} is now {c.after}") for m, c in changes.items() if c.before and c.after]
-        return [
-            *_lines(joined, "joined"),
-            *_lines(renamed, "changed their names"),
-            *_lines(left, "left"),
-        ]
+        news = changes.items()
+        joined = [(m, f"{c.name} joined") for m, c in news if c.before is None]
+        renamed = [(m, f"{c.before} is now {c.name}") for m, c in news if c.before not in (None, c.name)]
+        left = [(m, f"{c.name} left") for m, c in news if not c.here]
+        return [*_lines(joined, "joined"), *_lines(renamed, "changed their names"), *_lines(left, "left")]
 
 
 def _lines(events: list[tuple[Member, str]], verb: str) -> list[Message[Member]]:

@@ -40,15 +40,36 @@ class Room:
 
     def say(self, author: Member, data: bytes) -> None:
         """Send *data*, whole lines, to everybody but *author*."""
-        with self._lock:
-            # Nobody speaks before they have been announced, under the name they have now.
-            news = self._announce() if author in self._presence else []
-        self.fanout.post(*news, Message(author, data))
+        if author in self._presence:
+            # Nobody speaks before they have been announced, under the name they have now. (Looked at without
+            # the lock: an author's changes are noted by the author's own thread, which is this one.)
+            with self._lock:
+                news = self._announce()
+            self.fanout.post(*news, Message(author, data))
+        else:
+            self.fanout.post(Message(author, data))
 
-    def change(self, member: Member, before: str | None, after: str | None) -> None:
-        """Announce that *member*, known here as *before*, is known as *after* (None: not here)."""
+    def joined(self, member: Member, name: str) -> None:
+        """Announce that *member* has come, called *name*."""
         with self._lock:
-            self._presence.change(member, before, after)
+            self._presence.joined(member, name)
+        self._announce_when_due()
+
+    def renamed(self, member: Member, before: str, name: str) -> None:
+        """Announce that *member* is called *name* now instead of *before*."""
+        with self._lock:
+            self._presence.renamed(member, before, name)
+        self._announce_when_due()
+
+    def left(self, member: Member, name: str) -> None:
+        """Announce that *member*, called *name*, has gone."""
+        with self._lock:
+            self._presence.left(member, name)
+        self._announce_when_due()
+
+    def _announce_when_due(self) -> None:
+        """Say what is to be announced, now or as soon as the last announcement is long enough ago."""
+        with self._lock:
             if self._waiting or not self._presence:
                 return
             pause = max(ANNOUNCE_SECONDS, len(self.fanout) * ANNOUNCE_SECONDS_PER_MEMBER)

@@ -111,7 +111,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         """Start the connection's thread, unless a limit says no."""
         sock: socket.socket = request
         if self._limits.when_full == "refuse" and not self._connections.reserve(wait=False):
-            self._refuse(sock, f"Full: {self._limits.max_connections} connections are open. Please try later.")
+            self._refuse(sock, f"The server is full (connections: {self._limits.max_connections}). Please try later.")
             return
         limits = self._limits
         connection = Connection(
