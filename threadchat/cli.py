@@ -1,4 +1,4 @@
-"""The ``threadchat`` command: serve, check."""
+"""The ``threadchat`` command: serve, check, and what cli_workers.py adds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from threadchat import __version__
+from threadchat import __version__, rr_yaml
+from threadchat.cli_workers import workers
 from threadchat.config import Config, dump, load, parse
 from threadchat.errors import ConfigError, ListenError, RpcError, WorkerError
 
@@ -23,7 +24,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Read the configuration from this file.")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Read the configuration from this file: TOML, or an .rr.yaml.",
+)
 @click.option(
     "--listen",
     "addresses",
@@ -63,8 +69,11 @@ def serve(
     if path and (addresses or app or chosen):
         raise click.UsageError("--config says it all: it does not go with the other options")
     try:
-        config = load(path) if path else _from_options(addresses, app or "chat", chosen)
-        sys.exit(run(config, set_up_log(debug)))
+        config, ignored = _load(path) if path else (_from_options(addresses, app or "chat", chosen), [])
+        log = set_up_log(debug)
+        if ignored:
+            log.info("config_ignored", ignored=ignored)
+        sys.exit(run(config, log))
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
     except (ListenError, WorkerError, RpcError) as problem:
@@ -80,9 +89,23 @@ def check(path: Path) -> None:
     Exits with 2 if anything is wrong.
     """
     try:
-        click.echo(dump(load(path)), nl=False)
+        config, ignored = _load(path)
+        click.echo(dump(config), nl=False)
+        if ignored:
+            click.echo(f"threadchat: not used here: {', '.join(ignored)}", err=True)
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
+
+
+main.add_command(workers)
+
+
+def _load(path: Path) -> tuple[Config, list[str]]:
+    """Read a TOML file, or RoadRunner's YAML; return what it says, and what of it means nothing to us."""
+    if path.suffix in (".yaml", ".yml"):
+        tables, ignored = rr_yaml.read(path)
+        return parse(tables), ignored
+    return load(path), []
 
 
 def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, object]) -> Config:

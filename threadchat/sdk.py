@@ -26,8 +26,9 @@ from urllib.parse import urlsplit
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, FrameDecoder
 from threadchat.workers.payload import REPLACE_ME_FRAME, SDK_MARK, TcpEvent
+from threadchat.workers.rpc import RpcClient
 
-__all__ = ["Request", "TcpEvent", "TcpWorker"]
+__all__ = ["Request", "RpcClient", "TcpEvent", "TcpWorker"]
 
 _READ_BYTES = 65536
 _CONTINUE = goridge.encode_with_context(b"CONTINUE", b"")
@@ -59,6 +60,7 @@ class TcpWorker:
         self._frames: list[Frame] = []
         self._open: Request | None = None  # the event that has no answer yet
         self._stopping = False
+        self._rpc: RpcClient | None = None
 
     def wait_request(self) -> Request | None:
         """
@@ -124,6 +126,20 @@ class TcpWorker:
         self._stopping = True
         if self._open:
             self._answer(REPLACE_ME_FRAME)
+
+    @property
+    def rpc(self) -> RpcClient:
+        """
+        The daemon, to reach connections other than the one that is being answered.
+
+        RoadRunner knows ``close_connection`` only. Raises RuntimeError if the daemon takes no calls.
+        """
+        if self._rpc is None:
+            address = os.environ.get("RR_RPC")
+            if not address:
+                raise RuntimeError("the daemon takes no calls: RR_RPC is not set")
+            self._rpc = RpcClient(address)
+        return self._rpc
 
     def _answer(self, frame: bytes) -> None:
         """Send the one answer to the current event. Raises RuntimeError for a second one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -15,12 +14,18 @@ from typing import Any
 import structlog
 from structlog.testing import LogCapture
 
-from tests.waiting import DEADLINE, until
+from tests.talker import Talker
+from tests.waiting import until
 from threadchat.addresses import TcpAddress
-from threadchat.config import Config, parse
+from threadchat.config import Config, Spawn, parse
+from threadchat.config import Pool as PoolConfig
 from threadchat.daemon import Daemon
 from threadchat.log import Log
 from threadchat.net.listen import local_address
+from threadchat.wire.goridge import encode_with_context
+from threadchat.workers.launcher import Launcher
+from threadchat.workers.payload import EventContext
+from threadchat.workers.pool import Pool
 from threadchat.workers.process import WorkerProcess
 
 ROOT = Path(__file__).parents[2]
@@ -44,50 +49,6 @@ def captured_log() -> tuple[Log, LogCapture]:
     return log, capture
 
 
-class Client:
-    """A TCP client that knows what it expects."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
-        self.address = "{}:{}".format(*self._socket.getsockname())
-
-    def send(self, data: bytes) -> None:
-        """Send *data*."""
-        self._socket.sendall(data)
-
-    def receive(self, count: int) -> bytes:
-        """Return the next *count* bytes, fewer if the connection ends."""
-        data = b""
-        while len(data) < count and (piece := self._socket.recv(count - len(data))):
-            data += piece
-        return data
-
-    def expect(self, data: bytes) -> None:
-        """Receive exactly *data*."""
-        assert self.receive(len(data)) == data
-
-    def ask(self, message: bytes) -> bytes:
-        """Send *message* and return the line that comes back."""
-        self.send(message)
-        line = b""
-        while not line.endswith(b"\n") and (piece := self.receive(1)):
-            line += piece
-        return line
-
-    def expect_end(self) -> None:
-        """Receive nothing more, and the end of the connection."""
-        with contextlib.suppress(ConnectionResetError):
-            assert self._socket.recv(65536) == b""
-
-    def finish(self) -> None:
-        """Send no more."""
-        self._socket.shutdown(socket.SHUT_WR)
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._socket.close()
-
-
 @dataclass
 class Serving:
     """A daemon that runs."""
@@ -97,13 +58,17 @@ class Serving:
     rpc: str
     _open: contextlib.ExitStack
 
-    def connect(self, server: int = 0) -> Client:
+    def connect(self, server: int = 0) -> Talker:
         """Return a client of the *server*-th listener."""
         address = local_address(self.daemon.servers[server].socket)
-        assert isinstance(address, TcpAddress)
-        client = Client(address.port)
-        self._open.callback(client.close)
-        return client
+        where = ("127.0.0.1", address.port) if isinstance(address, TcpAddress) else address.path
+        return self._open.enter_context(Talker.connect(where))
+
+    @property
+    def pool(self) -> Pool:
+        """The workers' pool."""
+        assert self.daemon.pool
+        return self.daemon.pool
 
     def events(self, name: str) -> list[Mapping[str, Any]]:
         """Return what was logged as *name* so far."""
@@ -116,12 +81,40 @@ class Serving:
 
     def workers(self) -> list[WorkerProcess]:
         """Return the workers in the pool."""
-        assert self.daemon.pool
-        return self.daemon.pool.workers()
+        return self.pool.workers()
 
     def pids(self) -> set[int]:
         """Return the process ids of the workers in the pool."""
         return {worker.pid for worker in self.workers()}
+
+
+@contextlib.contextmanager
+def pooling(
+    script: str, *, env: Mapping[str, str] | None = None, relay: str = "pipes", start: bool = True, **options: Any
+) -> Iterator[tuple[Pool, LogCapture]]:
+    """Run a pool of one worker (or as *options* say), without a daemon, until the block ends."""
+    log, capture = captured_log()
+    spawn = Spawn.model_validate({"command": command(script), "env": environment(env), "relay": relay})
+    pool = Pool(PoolConfig.model_validate({"num_workers": 1, **options}), Launcher(spawn, log), log)
+    try:
+        if start:
+            pool.start()
+        yield pool, capture
+    finally:
+        pool.close()
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a worker of ours needs in its environment."""
+    return {"PYTHONPATH": str(ROOT), **(more or {})}
+
+
+def event(body: bytes = b"", name: str = "DATA") -> bytes:
+    """Return an event as a pool takes it."""
+    context = EventContext("127.0.0.1:54321", "server1", "6b1f5b1e-0000-4000-8000-000000000000")
+    return encode_with_context(
+        {"CONNECTED": context.connected, "DATA": context.data, "CLOSE": context.close}[name], body
+    )
 
 
 @contextlib.contextmanager
@@ -139,7 +132,7 @@ def serving(
         {
             "server": {
                 "command": command(script),
-                "env": {"PYTHONPATH": str(ROOT), **(env or {})},
+                "env": environment(env),
                 "relay": relay,
             },
             "rpc": {"listen": f"unix://{directory}/rpc.sock"},

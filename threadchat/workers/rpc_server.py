@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,13 +100,32 @@ class RpcServer:
 
 
 def runtime_directory() -> Path:
-    """Return the directory, this user's alone, where sockets go whose path nobody has chosen; make it if need be."""
+    """
+    Return the directory, this user's alone, for sockets whose path nobody has chosen; make it if need be.
+
+    Raises RpcError if it is not this user's alone.
+    """
     if chosen := os.environ.get("RUNTIME_DIRECTORY"):  # systemd's
         return Path(chosen.split(":")[0])
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    directory = Path(base, "threadchat") if base else Path(f"/tmp/threadchat-{os.geteuid()}")  # noqa: S108
+    directory = _user_directory()
     directory.mkdir(mode=0o700, exist_ok=True)
     status = directory.lstat()
-    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or directory.is_symlink():
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077 or not stat.S_ISDIR(status.st_mode):
         raise RpcError(f"{directory} is not a directory for this user alone: set rpc.listen")
     return directory
+
+
+def find_sockets() -> list[str]:
+    """Return the addresses of the RPC sockets in the usual places, of daemons that run and that this user may ask."""
+    found = []
+    for directory in (Path("/run/threadchat"), _user_directory()):
+        for path in sorted(directory.glob("rpc-*.sock")):
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(path)) == 0:
+                    found.append(f"unix://{path}")
+    return found
+
+
+def _user_directory() -> Path:
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return Path(base, "threadchat") if base else Path(f"/tmp/threadchat-{os.geteuid()}")  # noqa: S108

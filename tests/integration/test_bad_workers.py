@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.talker import Talker
 from tests.waiting import until
-from tests.workers.serving import Client, serving
+from tests.workers.serving import serving
 
 EXEC_TTL = {"supervisor": {"exec_ttl": "200ms"}}
 
@@ -31,9 +32,9 @@ FATAL = [
 ]
 
 
-def echoes(client: Client, message: bytes) -> None:
-    client.send(message)
-    client.expect(message)
+def echoes(client: Talker, message: bytes) -> None:
+    client.sends(message)
+    assert client.receives(len(message)) == message
 
 
 @pytest.mark.parametrize(("worker", "pool", "error"), FATAL, ids=[row[0] for row in FATAL])
@@ -44,12 +45,13 @@ def test_costs_the_worker_and_its_one_client(worker: str, pool: dict[str, object
         echoes(alice, b"hello\r\n")
         before = daemon.pids()
 
-        alice.send(b"bad\r\n")
-        alice.expect_end()
+        alice.sends(b"bad\r\n")
+        alice.is_gone_quietly()
 
         echoes(bob, b"still here\r\n")
         failure = daemon.wait_for("event_failed")[0]
-        assert (failure["kind"], failure["tcp_event"], failure["peer"]) == (error, "DATA", alice.address)
+        alice_address = "{}:{}".format(*alice.socket.getsockname())
+        assert (failure["kind"], failure["tcp_event"], failure["peer"]) == (error, "DATA", alice_address)
         assert before.isdisjoint(daemon.pids())
         assert len(daemon.wait_for("event_failed")) == 1  # it was not tried again
 
@@ -58,8 +60,8 @@ def test_costs_the_worker_and_its_one_client(worker: str, pool: dict[str, object
 def test_costs_the_worker_at_connected_too(worker: str, tmp_path: Path) -> None:
     """A worker that fails at CONNECTED fails that connection only: the replacement gets its CLOSE."""
     with serving(worker, tmp_path, env={"BAD_AT": "CONNECTED"}) as daemon:
-        daemon.connect().expect_end()
-        daemon.connect().expect_end()
+        daemon.connect().is_gone_quietly()
+        daemon.connect().is_gone_quietly()
 
         assert [event["tcp_event"] for event in daemon.wait_for("event_failed", 2)] == ["CONNECTED"] * 2
 
@@ -74,8 +76,8 @@ def test_costs_the_one_client_only(worker: str, error: str, tmp_path: Path) -> N
         echoes(bob, b"hello\r\n")
         before = daemon.pids()
 
-        alice.send(b"bad\r\n")
-        alice.expect_end()
+        alice.sends(b"bad\r\n")
+        alice.is_gone_quietly()
 
         echoes(bob, b"still here\r\n")
         assert daemon.wait_for("event_failed")[0]["kind"] == error
@@ -87,8 +89,8 @@ def test_a_second_answer_reaches_nobody(worker: str, tmp_path: Path) -> None:
     """The first frame is the answer; the second costs the worker, and no other client ever sees it."""
     with serving(worker, tmp_path) as daemon:
         alice, bob = daemon.connect(), daemon.connect()
-        alice.send(b"bad\r\n")
-        alice.expect(b"first\r\n")
+        alice.sends(b"bad\r\n")
+        assert alice.receives(7) == b"first\r\n"
         for round_ in range(20):
             echoes(bob, b"%d\r\n" % round_)
             echoes(alice, b"%d\r\n" % round_)
@@ -104,11 +106,13 @@ def test_a_second_answer_reaches_nobody_under_load(tmp_path: Path) -> None:
         def talk(name: int) -> None:
             for number in range(4):
                 client = daemon.connect()
-                with contextlib.suppress(OSError):
-                    message = b"%d-%d\r\n" % (name, number)
-                    if client.ask(message) not in (message, b""):
-                        foreign.append(message)
-                client.close()
+                message = b"%d-%d\r\n" % (name, number)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    client.sends(message)
+                client.finishes()
+                if (answer := client.rest()) not in (message, b""):
+                    foreign.append(answer)
+                client.leaves()
 
         threads = [threading.Thread(target=talk, args=(name,)) for name in range(10)]
         for thread in threads:
@@ -124,8 +128,8 @@ def test_an_answer_out_of_turn_reaches_nobody(tmp_path: Path) -> None:
     """A second frame that comes late is waited for, and the next client's event goes to another worker."""
     with serving("answers_late", tmp_path) as daemon:
         alice, bob = daemon.connect(), daemon.connect()
-        alice.send(b"bad\r\n")
-        alice.expect(b"first\r\n")
+        alice.sends(b"bad\r\n")
+        assert alice.receives(7) == b"first\r\n"
 
         echoes(bob, b"hello\r\n")
 
@@ -139,8 +143,8 @@ def test_a_worker_that_shakes_hands_only_once_is_served_all_the_same(tmp_path: P
         echoes(alice, b"hello\r\n")
         echoes(bob, b"hello\r\n")
         (worker,) = daemon.workers()
-        alice.send(b"bad\r\n")
-        alice.expect(b"bad\r\n")
+        alice.sends(b"bad\r\n")
+        assert alice.receives(5) == b"bad\r\n"
         until(lambda: worker.retirement or worker._relay.readable(), "the second frame")
 
         echoes(bob, b"still here\r\n")
@@ -156,7 +160,7 @@ def test_an_unanswered_close_costs_nothing(tmp_path: Path) -> None:
         for _ in range(5):
             alice = daemon.connect()
             echoes(alice, b"hello\r\n")
-            alice.close()
+            alice.leaves()
 
         assert daemon.pids() == before
         assert daemon.events("event_failed") == []
@@ -168,7 +172,7 @@ def test_a_worker_that_hangs_at_close_is_replaced_after_a_while(tmp_path: Path) 
         alice = daemon.connect()
         echoes(alice, b"hello\r\n")
         before = daemon.pids()
-        alice.close()
+        alice.leaves()
         bob = daemon.connect()
 
         echoes(bob, b"hello\r\n")
@@ -181,8 +185,8 @@ def test_a_worker_that_asks_to_be_replaced_has_its_event_run_elsewhere_but_not_f
     """Three workers in a row get the event; when all want to be replaced, the client is closed."""
     with serving("asks_to_be_replaced", tmp_path) as daemon:
         alice, bob = daemon.connect(), daemon.connect()
-        alice.send(b"bad\r\n")
-        alice.expect_end()
+        alice.sends(b"bad\r\n")
+        alice.is_gone_quietly()
 
         echoes(bob, b"still here\r\n")
         stopped = daemon.wait_for("worker_stopped", 3)
