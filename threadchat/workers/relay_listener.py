@@ -77,9 +77,13 @@ class RelayListener:
     def _greet(self) -> None:
         try:
             connected, _ = self._socket.accept()
+        except OSError:
+            return
+        try:
             connected.setblocking(False)
             connected.sendall(pid_frame(os.getpid(), asks=True))
-        except OSError:
+        except OSError:  # it has gone already
+            connected.close()
             return
         self._greeted[connected.fileno()] = connected, FrameDecoder(max_payload_bytes=READ_BYTES)
         self._epoll.register(connected, select.EPOLLIN)
@@ -91,7 +95,7 @@ class RelayListener:
             frames = decoder.feed(data)
             if data and not frames:
                 return
-            pid = read_pid(frames[0]) if frames else 0
+            pid = read_pid(frames[0]) if len(frames) == 1 and not decoder.pending_bytes else 0
         except (OSError, FrameError, WorkerError):
             pid = 0
         del self._greeted[fd]
