@@ -112,7 +112,7 @@ class Relay:
 
 
 def sends(*pieces: bytes) -> Behaviour:
-    """Return the behaviour of a server that sends *pieces* at once, and then listens until the client leaves."""
+    """Return the behaviour of a server that sends *pieces*, then listens until the client leaves."""
 
     def behaviour(connection: socket.socket) -> None:
         for piece in pieces:

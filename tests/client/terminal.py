@@ -7,6 +7,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pexpect
 import pyte
@@ -20,7 +21,7 @@ COMMAND = [sys.executable, "-c", "from threadchat.client.cli import main; main()
 class Terminal:
     """One client, its keyboard and its screen."""
 
-    def __init__(self, process: pexpect.spawn[bytes]) -> None:
+    def __init__(self, process: pexpect.spawn[Any]) -> None:
         self.process = process
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
@@ -87,7 +88,7 @@ def client(*arguments: object, term: str = "xterm-256color", **environment: str)
     process = pexpect.spawn(
         COMMAND[0],
         [*COMMAND[1:], *map(str, arguments)],
-        env={**env, "TERM": term, **environment},  # type: ignore[arg-type]
+        env={**env, "TERM": term, **environment},
         dimensions=(ROWS, COLUMNS),
     )
     process.delaybeforesend = None

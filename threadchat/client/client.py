@@ -100,10 +100,11 @@ class ChatClient:
 
     # Sending and leaving: the owner's thread.
 
-    def limit_send(self, seconds: int) -> None:
+    def limit_send(self, seconds: float) -> None:
         """Make :meth:`send_line` give up when the server has read nothing for so many seconds."""
         # Not settimeout, which would limit the reader too.
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", seconds, 0))
+        timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
     def send_line(self, line: str) -> None:
         """

@@ -18,9 +18,10 @@ from collections.abc import Callable
 from functools import partial
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app_session
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.output import ColorDepth, create_output
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from threadchat.client.client import ChatClient
@@ -32,7 +33,7 @@ from threadchat.client.speaker import Speaker, is_farewell
 from threadchat.client.talkers import Talkers
 
 #: Sending happens in the event loop: a server that takes nothing for so long has frozen the input line.
-_SEND_SECONDS = 5
+_SEND_SECONDS = 5.0
 
 
 def run(client: ChatClient, speaker: Speaker) -> Ending:
@@ -55,7 +56,7 @@ class _Screen:
         self._completions: list[str] = []  # what Tab goes through, the one that is shown first
         self._ending = LEFT
         self._shown = threading.Event()
-        output = create_output()
+        output = get_app_session().output
         if isinstance(output, Vt100_Output):
             # Asking where the cursor is makes every line wait for the answer, and terminals that
             # do not answer get a warning. Only menus and toolbars would need it.
@@ -174,6 +175,6 @@ class _Screen:
         try:
             self._client.send_line(said.line)
         except BlockingIOError:
-            self._end(server_gone(f"the server has read nothing for {_SEND_SECONDS} seconds"))
+            self._end(server_gone(f"the server has read nothing for {_SEND_SECONDS:g} seconds"))
         except OSError:  # the reader finds out too, and knows why
             pass
