@@ -10,6 +10,7 @@ Nothing else imports prompt_toolkit, and only the command line imports this, whe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -55,7 +56,8 @@ class _Screen:
         self._own_lines = OwnLines(time.monotonic)
         self._completions: list[str] = []  # what Tab goes through, the one that is shown first
         self._ending = LEFT
-        self._shown = threading.Event()
+        self._shown = threading.Event()  # what was handed over last
+        self._over = False
         output = get_app_session().output
         if isinstance(output, Vt100_Output):
             # Asking where the cursor is makes every line wait for the answer, and terminals that
@@ -80,7 +82,8 @@ class _Screen:
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:
-            # The loop is closed. If the reader has handed something to it that it never ran:
+            # The loop has stopped. If the reader has handed something to it that it never ran:
+            self._over = True
             self._shown.set()
         return self._ending
 
@@ -96,11 +99,18 @@ class _Screen:
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
         """Run *function* in the event loop and wait until it has, or the loop has ended."""
+
+        def step() -> None:
+            try:
+                function()
+            finally:
+                self._shown.set()
+
         self._shown.clear()
-        try:
-            loop.call_soon_threadsafe(function)
-        except RuntimeError:  # it has ended: the user has left
+        if self._over:  # looked at after clearing, as it is set before setting: no way to miss both
             return
+        with contextlib.suppress(RuntimeError):  # the loop was closed just now
+            loop.call_soon_threadsafe(step)
         self._shown.wait()
 
     # The event loop.
@@ -113,16 +123,18 @@ class _Screen:
             if not self._own_lines.is_echo(line):
                 fragments += [*styled(line), ("", "\n")]
         self._print(fragments)
-        self._shown.set()
 
     def _server_gone(self) -> None:
         self._end(LEFT if self._speaker.asked_to_leave else server_gone(self._client.reason))
-        self._shown.set()
 
     def _end(self, ending: Ending) -> None:
-        if not self._session.app.is_done:
+        if not self._has_ended():
             self._ending = ending
             self._session.app.exit()
+
+    def _has_ended(self) -> bool:
+        future = self._session.app.future
+        return future is None or future.done()
 
     def _print(self, fragments: Fragments) -> None:
         """Print above the input line, which is drawn again before the loop goes on."""
@@ -161,7 +173,7 @@ class _Screen:
         return keys
 
     def _typed(self, line: str) -> None:
-        if self._session.app.is_done:  # there was a farewell in what was pasted
+        if self._has_ended():  # there was a farewell in what was pasted
             return
         if is_farewell(line):
             self._end(LEFT)
