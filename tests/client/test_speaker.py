@@ -19,9 +19,7 @@ def test_what_would_confuse_a_reader_is_no_name(name: str) -> None:
         check_name(name)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("quit", True), (" exit ", True), ("exit now", False), ("", False)]
-)
+@pytest.mark.parametrize(("text", "expected"), [("quit", True), (" exit ", True), ("exit now", False), ("", False)])
 def test_quit_and_exit_alone_are_farewells(text: str, expected: bool) -> None:
     assert is_farewell(text) is expected
 
@@ -41,6 +39,11 @@ def test_control_characters_are_not_said() -> None:
 
 def test_a_command_is_sent_as_it_is_and_not_shown() -> None:
     assert Speaker("John").say("/who") == Said("/who", "")
+
+
+def test_me_is_shown_to_its_author_as_to_the_others() -> None:
+    assert Speaker("John").say("/me waves") == Said("/me waves", "* John waves")
+    assert Speaker("John").say("/me") == Said("/me", "")
 
 
 def test_a_doubled_slash_is_sent_as_it_is_and_shown_as_it_will_be() -> None:

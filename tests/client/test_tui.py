@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import ast
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-import threadchat
 from tests.client.servers import Behaviour, sends, serving
 from threadchat.client import tui
 from threadchat.client.client import ChatClient, connect
@@ -32,19 +29,6 @@ def at_a_terminal(server: Behaviour) -> Iterator[tuple[ChatClient, PipeInput]]:
     """A client connected to *server*, and such a keyboard."""
     with serving(server) as port, ChatClient(connect("127.0.0.1", port)) as client, terminal() as keys:
         yield client, keys
-
-
-def test_prompt_toolkit_is_imported_here_only() -> None:
-    """So that it can be replaced, and that pipes do not load it."""
-    package = Path(threadchat.__file__).parent
-    importers = {
-        str(path.relative_to(package))
-        for path in package.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("prompt_toolkit")
-    }
-
-    assert importers == {"client/tui.py"}
 
 
 def test_leaving_in_the_middle_of_a_flood_waits_for_nothing() -> None:

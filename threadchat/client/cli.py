@@ -48,19 +48,11 @@ def _check_name_option(context: click.Context, parameter: click.Parameter, value
 @click.argument("host", default="localhost")
 @click.argument("port", default=7007, type=click.IntRange(1, 65535))
 @click.option("--name", callback=_check_name_option, help="Your name; asked for where it is not given.")
-@click.option(
-    "--name-first", is_flag=True, help="Send the name as a line of its own first: some servers ask."
-)
-@click.option(
-    "--plain", "plain_mode", is_flag=True, help="Plain lines, as where input or output is no terminal."
-)
-@click.option(
-    "--echo", "echo_mode", is_flag=True, help="Be an echo client: send a line, show what comes back."
-)
+@click.option("--name-first", is_flag=True, help="Send the name as a line of its own first: some servers ask.")
+@click.option("--plain", "plain_mode", is_flag=True, help="Plain lines, as where input or output is no terminal.")
+@click.option("--echo", "echo_mode", is_flag=True, help="Be an echo client: send a line, show what comes back.")
 @click.version_option(__version__)
-def main(
-    *, host: str, port: int, name: str | None, name_first: bool, plain_mode: bool, echo_mode: bool
-) -> None:
+def main(*, host: str, port: int, name: str | None, name_first: bool, plain_mode: bool, echo_mode: bool) -> None:
     """
     Chat at HOST (localhost) on PORT (7007): threadchat, or any server of lines.
 

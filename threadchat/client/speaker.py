@@ -70,8 +70,7 @@ class Speaker:
         if text.startswith("//"):  # the server's way to say a line that begins with a slash
             return Said(text, f"{self.name}: {text[1:]}")
         if text.startswith("/"):
-            self._command(text)
-            return Said(text, "")
+            return Said(text, self._command(text))
         line = f"{self.name}: {text}"
         return Said(line, line)
 
@@ -84,7 +83,8 @@ class Speaker:
             self._rename(renamed[1])
             self._wanted = ""
 
-    def _command(self, text: str) -> None:
+    def _command(self, text: str) -> str:
+        """Take note of a command; return what its author sees of it, where the server tells the others only."""
         word, _, argument = text.partition(" ")
         if word in ("/quit", "/exit"):
             self.asked_to_leave = True
@@ -92,6 +92,7 @@ class Speaker:
             self._wanted = argument
             if not self._server_confirms:
                 self._rename(argument)
+        return f"* {self.name} {argument}" if word == "/me" and argument else ""
 
     def _rename(self, wanted: str) -> None:
         with contextlib.suppress(ChatError):  # the server will say so too, and better
