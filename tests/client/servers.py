@@ -107,8 +107,8 @@ class Relay:
         until(lambda: len(self._members) == count, f"{count} members")
 
     def wait_until_heard(self, data: bytes) -> None:
-        """Return when *data* has come as one read."""
-        until(lambda: data in self.heard, f"{data!r} among {self.heard}")
+        """Return when *data* has come, in however many reads."""
+        until(lambda: data in b"".join(self.heard), f"{data!r} to be heard")
 
 
 def sends(*pieces: bytes) -> Behaviour:

@@ -52,7 +52,7 @@ def test_typing_through_a_flood_loses_no_key() -> None:
             john.type(key)
         john.enter("")
         # The screen has to be read meanwhile, or the terminal takes no more of it.
-        until(lambda: john.lines() and f"John: {text}\n".encode() in relay.heard, "the line to be sent")
+        until(lambda: john.lines() and f"John: {text}\n".encode() in b"".join(relay.heard), "the line to be sent")
 
 
 @pytest.mark.parametrize("server", [echo, Relay(echo_sender=True)])
