@@ -156,6 +156,8 @@ class _Screen:
         def _(event: KeyPressEvent) -> None:
             text = event.current_buffer.text
             event.current_buffer.reset(append_to_history=True)
+            # Not only when it is next drawn: the very next key may be the up-arrow.
+            event.current_buffer.load_history_if_not_yet_loaded()
             for line in text.splitlines():  # several, if they were pasted
                 self._typed(line)
 
