@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.waiting import until
+
+# No deadline: a busy machine is no defect.
+settings.register_profile("threadchat", deadline=None, max_examples=100)
+settings.load_profile("threadchat")
 
 
 def _descriptors() -> dict[str, str]:
