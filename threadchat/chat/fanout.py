@@ -82,18 +82,23 @@ class Fanout(Generic[M]):
 
     def post(self, *messages: Message[M]) -> None:
         """Send *messages*, one after the other, after all that was posted before. May deliver for others."""
+        self.append(*messages)
+        self.deliver()
+
+    def append(self, *messages: Message[M]) -> None:
+        """Give *messages* their place in the order. Memory only; :meth:`deliver` has to be called after it."""
         with self._lock:
             self._pending += messages
             for message in messages:
                 self._pending_bytes += len(message.data)
+
+    def deliver(self) -> None:
+        """Send what is pending, unless another thread is about to: then wait for it only if that is too much."""
+        with self._lock:
             crowded = self._pending_bytes > HIGH_WATER_BYTES
         if crowded:
             with self._delivering:
                 pass
-        self.deliver()
-
-    def deliver(self) -> None:
-        """Send what is pending, unless another thread is about to."""
         # Whoever appends calls this afterwards, and the deliverer looks again after it has let go,
         # so a message cannot be left behind between the two.
         while self._has_pending() and self._delivering.acquire(blocking=False):

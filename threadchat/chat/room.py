@@ -42,8 +42,10 @@ class Room:
         """Send *data*, whole lines, to everybody but *author*."""
         with self._lock:
             # Nobody speaks before they have been announced, under the name they have now.
-            news = self._announce() if author in self._presence else []
-        self.fanout.post(*news, Message(author, data))
+            if author in self._presence:
+                self._announce()
+            self.fanout.append(Message(author, data))
+        self.fanout.deliver()
 
     def change(self, member: Member, before: str | None, after: str | None) -> None:
         """Announce that *member*, known here as *before*, is known as *after* (None: not here)."""
@@ -54,19 +56,24 @@ class Room:
             pause = max(ANNOUNCE_SECONDS, len(self.fanout) * ANNOUNCE_SECONDS_PER_MEMBER)
             wait = self._announced_at + pause - self._clock()
             self._waiting = wait > 0
-            news = [] if self._waiting else self._announce()
-        if news:
-            self.fanout.post(*news)
-        elif wait > 0:
+            if not self._waiting:
+                self._announce()
+        if wait > 0:
             self._later(wait, self._announce_late)
+        else:
+            self.fanout.deliver()
 
     def _announce_late(self) -> None:
         with self._lock:
             self._waiting = False
-            news = self._announce()
-        self.fanout.post(*news)
+            self._announce()
+        self.fanout.deliver()
 
-    def _announce(self) -> list[Message[Member]]:
-        """Return the lines that say who came and left. Caller holds the lock."""
+    def _announce(self) -> None:
+        """
+        Put who came and left in its place in the order. Caller holds the lock.
+
+        It is the lock that keeps others from speaking between being crossed off here and being announced.
+        """
         self._announced_at = self._clock()
-        return self._presence.announce()
+        self.fanout.append(*self._presence.announce())
