@@ -71,14 +71,22 @@ def test_many_are_one_line() -> None:
 
 
 def test_each_kind_is_condensed_by_itself() -> None:
-    """Joins first, then renames, then leaves."""
+    """Leaves first, then renames, then joins: a name is free before it is taken."""
     presence, crowd = Presence(), people(11)
     for person in crowd[:5]:
         presence.change(person, person.name, None)
     presence.change(crowd[5], crowd[5].name, "eve")
     for person in crowd[6:]:
         presence.change(person, None, person.name)
-    assert announced(presence) == ["* 5 people joined", "* p5 is now eve", "* 5 people left"]
+    assert announced(presence) == ["* 5 people left", "* p5 is now eve", "* 5 people joined"]
+
+
+def test_a_name_that_changed_hands_is_left_before_it_is_taken() -> None:
+    """Ann left, and bob calls himself ann: told the other way round, the new ann would seem to leave."""
+    presence, (ann, bob) = Presence(), people(2)
+    presence.change(ann, "ann", None)
+    presence.change(bob, "bob", "ann")
+    assert announced(presence) == ["* ann left", "* bob is now ann"]
 
 
 def test_nobody_is_told_of_themselves_while_named() -> None:

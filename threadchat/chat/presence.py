@@ -50,10 +50,11 @@ class Presence:
         joined = [(m, f"{c.after} joined") for m, c in changes.items() if c.before is None]
         left = [(m, f"{c.before} left") for m, c in changes.items() if c.after is None]
         renamed = [(m, f"{c.before} is now {c.after}") for m, c in changes.items() if c.before and c.after]
+        # A name is free before it can be taken: this way round the lines can be true one after the other.
         return [
-            *_lines(joined, "joined"),
-            *_lines(renamed, "changed their names"),
             *_lines(left, "left"),
+            *_lines(renamed, "changed their names"),
+            *_lines(joined, "joined"),
         ]
 
 
