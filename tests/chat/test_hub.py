@@ -15,9 +15,15 @@ from threadchat.errors import ChatError
 
 
 @pytest.fixture
-def hub() -> Hub:
+def clock() -> FakeClock:
+    """The hub's clock."""
+    return FakeClock()
+
+
+@pytest.fixture
+def hub(clock: FakeClock) -> Hub:
     """An empty chat."""
-    return Hub(FakeClock(), at_once)
+    return Hub(clock, at_once)
 
 
 def enters(hub: Hub, name: str = "", room: str = DEFAULT_ROOM) -> Member:
@@ -186,7 +192,7 @@ class TestRooms:
         hub.leave(hub.enter(ListSink().send))
         assert hub.rooms() == []
 
-    def test_comings_and_goings_are_announced_in_the_room_concerned(self, hub: Hub) -> None:
+    def test_comings_and_goings_are_announced_in_the_room_concerned(self, hub: Hub, clock: FakeClock) -> None:
         """And nowhere else."""
         sinks = {name: ListSink() for name in ("lobby", "den")}
         for room, sink in sinks.items():
@@ -194,7 +200,7 @@ class TestRooms:
         ann = hub.enter(ListSink().send)
         hub.rename(ann, "ann")
         hub.join(ann, "lobby")
-        hub._clock.advance(1)  # type: ignore[attr-defined]
+        clock.advance(1)
         hub.join(ann, "den")
         hub.rename(ann, "eve")
         hub.leave(ann)
