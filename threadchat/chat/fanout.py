@@ -93,24 +93,20 @@ class Fanout(Generic[M]):
                 self._pending_bytes += len(message.data)
 
     def deliver(self) -> None:
-        """Send what is pending, unless another thread is about to: then wait for it only if that is too much."""
-        with self._lock:
-            crowded = self._pending_bytes > HIGH_WATER_BYTES
-        if crowded:
-            with self._delivering:
-                pass
+        """Send what is pending, unless another thread is about to: that one is waited for if there is too much."""
         # Whoever appends calls this afterwards, and the deliverer looks again after it has let go,
-        # so a message cannot be left behind between the two.
-        while self._has_pending() and self._delivering.acquire(blocking=False):
+        # so a message cannot be left behind between the two. Nobody over the high-water mark gets away
+        # before all that was pending has been taken.
+        while (pending := self._count_pending()) and self._delivering.acquire(blocking=pending > HIGH_WATER_BYTES):
             try:
                 while taken := self._take():
                     send_batch(*taken)
             finally:
                 self._delivering.release()
 
-    def _has_pending(self) -> bool:
+    def _count_pending(self) -> int:
         with self._lock:
-            return bool(self._pending)
+            return self._pending_bytes
 
     def _take(self) -> tuple[list[Message[M]], tuple[M, ...]] | None:
         """Take what is pending, and the members it is for: who joins later gets nothing said before."""
