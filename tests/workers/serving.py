@@ -60,9 +60,12 @@ class Serving:
 
     def connect(self, server: int = 0) -> Talker:
         """Return a client of the *server*-th listener."""
+        return self._open.enter_context(Talker.connect(self.address(server)))
+
+    def address(self, server: int = 0) -> tuple[str, int] | str:
+        """Return where the *server*-th listener listens."""
         address = local_address(self.daemon.servers[server].socket)
-        where = ("127.0.0.1", address.port) if isinstance(address, TcpAddress) else address.path
-        return self._open.enter_context(Talker.connect(where))
+        return ("127.0.0.1", address.port) if isinstance(address, TcpAddress) else address.path
 
     @property
     def pool(self) -> Pool:

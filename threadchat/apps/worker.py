@@ -64,6 +64,7 @@ class WorkerApp(App):
         self._connections.discard(self._context.uuid)
         if reason is CloseReason.EOF and (rest := self._decoder.flush()):
             self._tell(self._context.data, rest)
+        self._connection.hang_up()  # the client need not wait for what a worker does at CLOSE
         if self._announced:
             try:
                 self._pool.exec(encode_with_context(self._context.close, b""), closing=True)

@@ -63,13 +63,13 @@ class WorkerConnections:
         return True  # also for one that is not there, as in RoadRunner
 
     def _write(self, argument: Any) -> bool:
-        connection, data = self._by_uuid.get(argument["uuid"]), base64.b64decode(argument["data"])
+        connection, data = self._by_uuid.get(argument["uuid"]), base64.b64decode(argument["data"], validate=True)
         if connection:
             connection.send(data)
         return connection is not None
 
     def _broadcast(self, argument: Any) -> int:
-        data = base64.b64decode(argument["data"])
+        data = base64.b64decode(argument["data"], validate=True)
         with self._lock:
             fanout = self._by_server.get(argument["server"])
         if fanout is None:

@@ -141,6 +141,13 @@ class Connection:
         while self.reason is None and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.5))
 
+    def hang_up(self) -> None:
+        """Send what is queued, and let the peer see the end, though the connection is not yet finished with."""
+        if (self.reason or CloseReason.ERROR).graceful:
+            self._drain()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
     def finish(self) -> None:
         """Send what is queued if that makes sense, and close the descriptor."""
         reason = self.reason or CloseReason.ERROR
