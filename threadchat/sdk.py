@@ -186,7 +186,7 @@ def _open(relay: str) -> tuple[int, int]:
     os.dup2(null, 0)
     os.close(null)
     os.dup2(2, 1)
-    sys.stdout.flush()  # what was printed before is still in the buffer, and goes the new way
+    sys.stdout.flush()  # what was printed before goes the new way, unless PYTHONUNBUFFERED has sent it already
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     return read_fd, write_fd

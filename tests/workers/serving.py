@@ -129,6 +129,7 @@ def serving(
     env: Mapping[str, str] | None = None,
     servers: Mapping[str, Any] | None = None,
     relay: str = "pipes",
+    rpc: str = "",
 ) -> Iterator[Serving]:
     """Run a daemon with one worker (or as *pool* says) until the block ends."""
     config: Config = parse(
@@ -138,7 +139,7 @@ def serving(
                 "env": environment(env),
                 "relay": relay,
             },
-            "rpc": {"listen": f"unix://{directory}/rpc.sock"},
+            "rpc": {"listen": rpc or f"unix://{directory}/rpc.sock"},
             "tcp": {
                 "servers": servers or {"smtp": {"addr": "tcp://127.0.0.1:0"}},
                 "pool": {"num_workers": 1, **(pool or {})},
