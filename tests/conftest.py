@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.running import Running
 from tests.waiting import until
+
+Serve = Callable[..., Running]
 
 
 def _descriptors() -> dict[str, str]:
@@ -50,3 +53,29 @@ def nothing_leaks() -> Iterator[None]:
         until(lambda: not leaked(), "threads, descriptors and processes to be gone", deadline=5)
     except AssertionError:
         pytest.fail("leaked: " + ", ".join(sorted(leaked())))
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Start daemons: ``serve("--app", "echo")``. They, and the talkers they were given, end with the test."""
+    started: list[Running] = []
+    directory = tmp_path / "daemons"
+    directory.mkdir()
+
+    def start(*options: str, **more: int) -> Running:
+        listen = () if {"--listen", "--config"} & set(options) else ("--listen", "tcp://127.0.0.1:0")
+        running = Running(directory, *listen, *options, **more)
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        for talker in running.talkers:
+            talker.leaves()
+        running.stop()
+
+
+@pytest.fixture
+def chat(serve: Serve) -> Running:
+    """A chat room with the defaults."""
+    return serve()

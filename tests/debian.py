@@ -32,9 +32,7 @@ def require(program: str) -> str:
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
         for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
-            subprocess.run(
-                ["apt-get", "--quiet", *arguments], env=environment, check=False, capture_output=True
-            )
+            subprocess.run(["apt-get", "--quiet", *arguments], env=environment, check=False, capture_output=True)
         if found := shutil.which(program):
             return found
         problem += " and could not be installed"

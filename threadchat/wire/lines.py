@@ -9,8 +9,8 @@ No socket, thread or clock here: the caller reads, waits and flushes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 #: Silence after which unfinished data counts as a message, in seconds: for a client that has never
 #: sent an LF, and for one that seems to send every key as it is typed.
@@ -28,8 +28,7 @@ class Overlong(IntEnum):
     ENDLESS = 2  # it has gone on for so long that the peer is not a line client: close
 
 
-@dataclass(slots=True)
-class Feed:
+class Feed(NamedTuple):
     """The result of feeding bytes: whole lines, LF-ended, in one piece, and whether one was too long."""
 
     lines: bytes
@@ -54,6 +53,9 @@ class LineDecoder:
     def feed(self, data: bytes) -> Feed:
         """Take *data* as it was read; return the whole, non-empty lines it completes."""
         self._last_feed_bytes = len(data)
+        if self._is_plain(data):
+            self._saw_lf = True
+            return Feed(data, Overlong.NO)
         if not self._saw_lf and b"\n" in data:
             self._saw_lf = True
         if b"\r" in data or b"\x00" in data:
@@ -87,6 +89,19 @@ class LineDecoder:
         """Return the unfinished line, LF-ended, or nothing. For silence, and for the end of the stream."""
         line, self._partial, self._skipped_bytes = self._partial, b"", 0
         return line + b"\n" if line else b""
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether there is nothing to do for *data*, as there mostly is not: whole lines, no more, no less."""
+        return (
+            data[-1:] == b"\n"
+            and not self._partial
+            and not self._skipped_bytes
+            and len(data) <= self.max_line_bytes
+            and data[0] != 10
+            and b"\n\n" not in data
+            and b"\r" not in data
+            and b"\0" not in data
+        )
 
     def _filter(self, lines: bytes) -> tuple[bytes, Overlong]:
         """Return *lines* without the empty and the over-long ones, and whether there were over-long ones."""

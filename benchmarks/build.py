@@ -1,0 +1,49 @@
+"""Compiles the load generators and the C and Go peers into benchmarks/bin, which git ignores."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from benchmarks.peers import find_program
+
+HERE = Path(__file__).parent
+BIN = HERE / "bin"
+SERVERS = HERE / "servers"
+LOAD = HERE / "load"
+
+C_PROGRAMS = {
+    "fanload": [LOAD / "fanload.c", LOAD / "lines.c", LOAD / "load.c"],
+    "pingload": [LOAD / "pingload.c", LOAD / "load.c"],
+    "ceiling": [SERVERS / "ceiling.c"],
+}
+GO_PROGRAMS = {name: SERVERS / f"{name}.go" for name in ("hub", "goroutine_per_write", "echo")}
+
+
+class BuildError(Exception):
+    """A program did not compile; the message is the compiler's."""
+
+
+def build() -> None:
+    """Compile what is compilable here. Without gcc nothing can be measured; without Go its peers are missing.
+
+    Raises BuildError.
+    """
+    BIN.mkdir(exist_ok=True)
+    gcc, go = find_program("gcc"), find_program("go")
+    if gcc is None:
+        raise BuildError("gcc is not installed: the load generators are written in C")
+    for name, sources in C_PROGRAMS.items():
+        _compile([gcc, "-O2", "-Wall", "-o", str(BIN / name), *map(str, sources)])
+    if go is not None:
+        for name, source in GO_PROGRAMS.items():
+            _compile([go, "build", "-o", str(BIN / name), str(source)])
+
+
+def _compile(command: list[str]) -> None:
+    # Go wants a home for its cache, and looks for a module in the current directory unless told not to
+    environment = {**os.environ, "GO111MODULE": "off", "GOFLAGS": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        raise BuildError(f"{' '.join(command)}\n{done.stderr}")

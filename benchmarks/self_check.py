@@ -1,0 +1,40 @@
+"""Turns the load generators on a server that commits one known fault, and insists that they count exactly that one."""
+
+from __future__ import annotations
+
+from benchmarks.peers import Peer
+from benchmarks.process import run_load, running
+
+COUNTERS = ("lost", "duplicated", "reordered", "garbled")
+
+EXPECTED = {
+    "none": {},
+    "lose": {"lost": 1},
+    "double": {"duplicated": 1},
+    "reorder": {"reordered": 1},
+    "garble": {"garbled": 1, "lost": 1},
+}
+
+
+class SelfCheckError(Exception):
+    """A generator did not count what there was to count: no result of its would mean anything."""
+
+
+def check_generators() -> None:
+    """A few seconds. Raises SelfCheckError, or MeasurementError if the generators cannot be run at all."""
+    for fault, expected in EXPECTED.items():
+        # four members, so that the unlucky one is neither talker nor observer
+        found = _run("fanload", fault, "--members 4 --talkers 1 --window 4 --seconds 0.1 --quiet 300")
+        _compare(fault, expected, {key: int(found[key]) for key in COUNTERS if found[key]})
+    _compare("echo", {"wrong": 1}, {"wrong": int(_run("pingload", "echo", "--seconds 0.1")["wrong"])})
+
+
+def _run(program: str, fault: str, options: str) -> dict[str, float]:
+    peer = Peer("faulty", "the faulty server", "", chat=f"{{python}} {{servers}}/faulty.py {{port}} {fault}")
+    with running(peer, "chat") as server:
+        return run_load(program, server, options)
+
+
+def _compare(fault: str, expected: dict[str, int], found: dict[str, int]) -> None:
+    if found != expected:
+        raise SelfCheckError(f"self-check, fault {fault!r}: expected {expected}, the generator counted {found}")

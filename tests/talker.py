@@ -1,0 +1,114 @@
+"""Somebody in the chat, for tests: a plain socket that says things and sees lines."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+from typing import Any
+
+from tests.waiting import DEADLINE
+
+
+class Talker:
+    """A client without manners of its own: it sends what it is told to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        sock.settimeout(DEADLINE)
+        self._unread = b""
+
+    @classmethod
+    def connect(cls, address: tuple[str, int] | str, receive_buffer: int | None = None) -> Talker:
+        """Connect to a TCP address, or to the path of a unix socket."""
+        sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(DEADLINE)
+        sock.connect(address)
+        return cls(sock)
+
+    def says(self, text: str) -> None:
+        """Send one line."""
+        self.sends(f"{text}\n".encode())
+
+    def sends(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.socket.sendall(data)
+
+    def line(self) -> str:
+        """Return the next line, without its end. Fails at the end of the stream."""
+        while b"\n" not in self._unread:
+            data = self._receive()
+            assert data, f"the connection ended, after {self._unread!r}"
+            self._unread += data
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line.decode()
+
+    def sees(self, *lines: str) -> None:
+        """Expect exactly these *lines* next, comings and goings of others aside."""
+        for expected in lines:
+            seen = self.line()
+            while seen != expected and re.fullmatch(r"\* (\d+ people|\S+) (joined|left|is now \S+)", seen):
+                seen = self.line()
+            assert seen == expected
+
+    def sees_matching(self, pattern: str) -> re.Match[str]:
+        """Expect a line that *pattern* matches next, comings and goings of others aside."""
+        seen = self.line()
+        while not (found := re.fullmatch(pattern, seen)):
+            assert re.fullmatch(r"\* (\d+ people|\S+) (joined|left|is now \S+)", seen), (seen, pattern)
+            seen = self.line()
+        return found
+
+    def waits_for(self, line: str) -> list[str]:
+        """Read until *line* comes; return the lines before it."""
+        before = []
+        while (seen := self.line()) != line:
+            before.append(seen)
+        return before
+
+    def receives(self, count: int) -> bytes:
+        """Return the next *count* bytes."""
+        while len(self._unread) < count:
+            data = self._receive()
+            assert data, f"the connection ended after {len(self._unread)} of {count} bytes"
+            self._unread += data
+        data, self._unread = self._unread[:count], self._unread[count:]
+        return data
+
+    def rest(self) -> bytes:
+        """Return everything up to the end of the stream."""
+        while data := self._receive():
+            self._unread += data
+        data, self._unread = self._unread, b""
+        return data
+
+    def is_gone_quietly(self) -> None:
+        """Expect the end of the stream, and nothing before it."""
+        assert self.rest() == b""
+
+    def finishes(self) -> None:
+        """Send no more, but go on receiving (a half-close, as ``nc -N`` does)."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def leaves(self) -> None:
+        """Close the connection."""
+        self.socket.close()
+
+    def vanishes(self) -> None:
+        """Reset the connection, as a crashed program's kernel does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def _receive(self) -> bytes:
+        try:
+            return self.socket.recv(65536)
+        except ConnectionResetError:
+            return b""
+
+    def __enter__(self) -> Talker:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.leaves()

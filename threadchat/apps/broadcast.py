@@ -1,0 +1,39 @@
+"""The broadcast app: every byte to every connection, in one order for all."""
+
+from __future__ import annotations
+
+from threadchat.chat.fanout import Fanout, Message
+from threadchat.errors import CloseReason
+from threadchat.net.connection import Connection
+from threadchat.net.handler import App
+
+
+class BroadcastMember:
+    """A connection as the fan-out knows it: bytes are never rewritten."""
+
+    __slots__ = ("send",)
+    crlf = False
+
+    def __init__(self, connection: Connection) -> None:
+        self.send = connection.send
+
+
+class BroadcastApp(App):
+    """What one read brings stays in one piece. With ``echo_sender`` the sender is a receiver too."""
+
+    def __init__(self, connection: Connection, fanout: Fanout[BroadcastMember], echo_sender: bool) -> None:
+        self._fanout = fanout
+        self._member = BroadcastMember(connection)
+        self._author = None if echo_sender else self._member
+
+    def connected(self) -> None:
+        """Become a receiver."""
+        self._fanout.add(self._member)
+
+    def received(self, data: bytes) -> None:
+        """Send *data* to everybody."""
+        self._fanout.post(Message(self._author, data))
+
+    def closed(self, reason: CloseReason) -> None:
+        """Be a receiver no longer."""
+        self._fanout.discard(self._member)

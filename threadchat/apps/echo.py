@@ -1,0 +1,18 @@
+"""The echo app (RFC 862): every byte comes back, as it was, at once."""
+
+from __future__ import annotations
+
+from threadchat.net.connection import Connection
+from threadchat.net.handler import App
+
+
+class EchoApp(App):
+    """Sends at the peer's own pace: a peer that does not read its echo is not read either."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        connection.limit_blocking_sends()
+
+    def received(self, data: bytes) -> None:
+        """Send *data* back."""
+        self._connection.send_blocking(data)

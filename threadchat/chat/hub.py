@@ -1,0 +1,146 @@
+"""
+The hub: every name, every room, and who is where.
+
+Callable from any thread. Each public method is one whole operation under the hub's lock, which guards
+memory only; what there is to announce is announced after it has been released.
+Lock order: hub, then a fan-out's; nothing else is ever nested.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from threadchat.chat.member import Member
+from threadchat.chat.names import check_name, guest_name, name_keys
+from threadchat.chat.room import Later, Room
+from threadchat.errors import ChatError
+
+DEFAULT_ROOM = "lobby"
+MAX_ROOM_NAME_CHARACTERS = 32
+
+
+class Hub:
+    """The owner of all rooms and names of one chat."""
+
+    def __init__(self, clock: Callable[[], float], later: Later) -> None:
+        self._clock = clock
+        self._later = later
+        self._lock = threading.Lock()
+        self._rooms: dict[str, Room] = {}
+        self._taken: dict[str, Member] = {}  # every key of every name, see names.name_keys
+        self._guests: dict[str, Member] = {}
+        self._next_guest = 1
+
+    def enter(self, send: Callable[[bytes], None]) -> Member:
+        """Return a new guest, who is reached with *send* and is in no room yet."""
+        with self._lock:
+            member = Member(guest_name(self._next_guest), send)
+            self._next_guest += 1
+            self._guests[member.name] = member
+            return member
+
+    def rename(self, member: Member, wanted: str) -> None:
+        """Give *member* the name *wanted*. Raises ChatError, for the user, where that cannot be."""
+        name = check_name(wanted)
+        keys = name_keys(name)
+        with self._lock:
+            for key in keys:
+                holder = self._taken.get(key)
+                if holder is not None and holder is not member:
+                    raise ChatError(f"The name {name} is taken" + _by_alike(holder.name, name))
+            self._forget_name(member)
+            for key in keys:
+                self._taken[key] = member
+            before, member.name, member.named = member.name, name, True
+            room = member.room
+        if room and before != name:
+            room.renamed(member, before, name)
+
+    def join(self, member: Member, wanted: str) -> None:
+        """
+        Move *member* to the room called *wanted*, which is made if it is not there.
+
+        Raises ChatError, for the user, where there can be no such room.
+        """
+        name = check_room_name(wanted)
+        with self._lock:
+            left = member.room
+            if left and left.name == name:
+                raise ChatError(f"You are in {name} already.")
+            self._leave_room(member)
+            room = self._rooms.get(name)
+            if room is None:
+                room = self._rooms[name] = Room(name, self._clock, self._later)
+            room.fanout.add(member)
+            member.room = room
+        if left:
+            left.left(member, member.name)
+        room.joined(member, member.name)
+
+    def company(self, room_name: str) -> str:
+        """Return who is in a room, as a phrase: "alone", "with alice and bob"."""
+        with self._lock:
+            room = self._rooms.get(room_name)
+            members, count = room.fanout.glance(5) if room else ([], 0)
+        return f"with {list_names([m.name for m in members], count)}" if members else "alone"
+
+    def leave(self, member: Member) -> None:
+        """Forget *member*: its name is free, its room knows."""
+        with self._lock:
+            room = member.room
+            self._leave_room(member)
+            self._forget_name(member)
+        if room:
+            room.left(member, member.name)
+
+    def find(self, name: str) -> Member:
+        """Return who is called *name*, in any case. Raises ChatError where nobody is."""
+        with self._lock:
+            guest = self._guests.get(name.casefold())
+            holders = {self._taken[key] for key in name_keys(name) if key in self._taken}
+        for member in [guest] if guest else holders:
+            if member.name.casefold() == name.casefold():
+                return member
+        raise ChatError(f"There is no {name} here.")
+
+    def rooms(self) -> list[tuple[str, int]]:
+        """Return every room's name and number of members, the fullest first."""
+        with self._lock:
+            rooms = [(room.name, len(room.fanout)) for room in self._rooms.values()]
+        return sorted(rooms, key=lambda room: (-room[1], room[0]))
+
+    def _leave_room(self, member: Member) -> None:
+        """Take *member* out of its room; the last one out takes the room along. Caller holds the lock."""
+        room, member.room = member.room, None
+        if room:
+            room.fanout.discard(member)
+            if not len(room.fanout):
+                del self._rooms[room.name]
+
+    def _forget_name(self, member: Member) -> None:
+        """Free the name of *member*. Caller holds the lock."""
+        if member.named:
+            for key in name_keys(member.name):
+                self._taken.pop(key, None)
+        else:
+            self._guests.pop(member.name, None)
+
+
+def check_room_name(wanted: str) -> str:
+    """Return the room name that *wanted* stands for. Raises ChatError where it may not be one."""
+    name = wanted.removeprefix("#").casefold()
+    if not 0 < len(name) <= MAX_ROOM_NAME_CHARACTERS or not all(c.isalnum() or c in "-_." for c in name):
+        raise ChatError(f"A room's name is 1 to {MAX_ROOM_NAME_CHARACTERS} letters, digits, dots or dashes.")
+    return name
+
+
+def list_names(names: Sequence[str], count: int) -> str:
+    """Return *names*, the first of *count*, as one phrase: "alice, bob and 3 more"."""
+    if count > len(names):
+        return f"{', '.join(names)} and {count - len(names)} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _by_alike(holder: str, name: str) -> str:
+    return "." if holder.casefold() == name.casefold() else f": it looks like {holder}."

@@ -1,0 +1,126 @@
+"""
+A session: what one connection's lines mean.
+
+Used by the connection's own thread only. Lines come in decoded and safe; what they do happens in the
+hub and the rooms. Not here: bytes, framing, flood control (apps/chat.py), wording of comings and goings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from threadchat.chat.commands import run_command
+from threadchat.chat.hub import DEFAULT_ROOM, Hub
+from threadchat.chat.room import Room
+from threadchat.errors import ChatError
+
+#: A line of a client that puts its user's name in front itself.
+_PREFIXED = re.compile(r"([^\s:]+): ")
+
+
+class Session:
+    """One connection's chat: who it is, what it may leave out, what its next line is taken for."""
+
+    __slots__ = ("_adopted", "_ask_name", "_opening", "_quit", "hub", "member")
+
+    def __init__(
+        self, hub: Hub, send: Callable[[bytes], None], on_quit: Callable[[], None], ask_name: bool = False
+    ) -> None:
+        self.hub = hub
+        self.member = hub.enter(send)
+        self._quit = on_quit
+        self._ask_name = ask_name
+        self._opening = True  # nothing said so far
+        self._adopted = ""  # the prefix this client has shown to put in front of its lines
+
+    @property
+    def room(self) -> Room:
+        """The room this session is in: always one, from greeting to leaving."""
+        assert self.member.room is not None
+        return self.member.room
+
+    def greet(self, welcome: str) -> None:
+        """Say *welcome*, and enter the default room."""
+        company = self.hub.company(DEFAULT_ROOM)
+        lines = [welcome, f"* You are {self.member.name}, {company} in {DEFAULT_ROOM}. Type /help for help."]
+        if self._ask_name:
+            lines.append("* What is your name?")
+        self.member.tell(*lines)  # before joining: the welcome is the first line, whatever is said meanwhile
+        self.hub.join(self.member, DEFAULT_ROOM)
+
+    def receive(self, lines: list[str]) -> None:
+        """Take *lines* of text: say them, or do what they command."""
+        saying: list[str] = []
+        for text in lines:
+            line = self._without_prefix(self._open(text) if self._opening else text)
+            if line.startswith("/") and not line.startswith("//"):
+                self._say(saying)
+                saying = []
+                try:
+                    run_command(self, line)
+                except ChatError as problem:
+                    self.member.notice(str(problem))
+            elif line and not line.isspace():
+                saying.append(line.removeprefix("/"))
+        self._say(saying)
+
+    def rename(self, wanted: str) -> None:
+        """Take the name *wanted*. Raises ChatError, for the user, where that cannot be."""
+        before = self.member.name
+        self.hub.rename(self.member, wanted)
+        if self.member.name != before:
+            self.member.notice(f"You are now {self.member.name}")
+
+    def join(self, wanted: str) -> None:
+        """Go to the room *wanted*. Raises ChatError, for the user, where that cannot be."""
+        self.hub.join(self.member, wanted)
+        _, count = self.room.fanout.glance(0)
+        company = "alone" if count == 1 else f"{count} people in all"
+        self.member.notice(f"You are in {self.room.name}, {company}.")
+
+    def quit(self) -> None:
+        """Say goodbye and end the connection."""
+        self.member.notice("Goodbye!")
+        self._quit()
+
+    def leave(self) -> None:
+        """The connection has ended."""
+        self.hub.leave(self.member)
+
+    def _say(self, lines: list[str]) -> None:
+        if lines:
+            prefix = f"{self.member.name}: "
+            text = prefix + f"\n{prefix}".join(lines) + "\n"
+            self.room.say(self.member, text.encode())
+
+    def _without_prefix(self, line: str) -> str:
+        """Return *line* without the talker's own name in front, where their client has put it there."""
+        for prefix in (f"{self.member.name}: ", self._adopted):
+            if prefix and line.startswith(prefix):
+                return line.removeprefix(prefix)
+        return line
+
+    def _open(self, line: str) -> str:
+        """
+        Look for a name in a guest's first line; return what is left of it to be said.
+
+        ``NAME: TEXT`` gives the guest that name, and so does the whole line where the listener has asked for
+        one. If that cannot be, the guest is told why and what they said is said under the guest name.
+        """
+        if line.startswith("/"):
+            return line
+        self._opening = False
+        prefixed = _PREFIXED.match(line)
+        if self.member.named or not (prefixed or self._ask_name):
+            return line
+        try:
+            self.rename(prefixed[1] if prefixed else line.strip())
+        except ChatError as problem:
+            self._opening = self._ask_name
+            self.member.notice(f"{problem} You are still {self.member.name}.")
+            return line if prefixed else ""
+        if not prefixed:
+            return ""
+        self._adopted = prefixed[0]
+        return line

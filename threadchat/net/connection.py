@@ -1,0 +1,262 @@
+"""
+One accepted socket: read by its own thread, sent to by any.
+
+Sending never blocks: what the kernel does not take at once goes into a bounded queue that the flusher
+finishes. A receiver over the limit, in bytes or in time without progress, is cut off by name (slow consumer).
+
+Who closes the descriptor: the connection's own thread alone, in :meth:`finish`, under the send lock. Everybody
+else only shuts the socket down, which wakes that thread; so a descriptor's number is never used again
+under somebody's feet. The socket stays in Python's blocking mode: MSG_DONTWAIT and SO_RCVTIMEO do the rest
+(a Python time-out would defeat both).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from threadchat.errors import CloseReason
+from threadchat.net.send_queue import SendQueue
+
+if TYPE_CHECKING:
+    from threadchat.net.flusher import Flusher
+
+READ_BYTES = 32 * 1024
+
+#: How long a connection that we end is read on, so that the peer's unread bytes do not turn our last
+#: words into a reset (RFC 1122, 4.2.2.13), in seconds.
+LINGER_SECONDS = 1.0
+
+_DONTWAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+
+
+class Connection:
+    """A connected stream socket. ``peer`` is for people, ``address`` is what the limits count by."""
+
+    __slots__ = (
+        "_broken",
+        "_flusher",
+        "_lock",
+        "_max_queue_bytes",
+        "_queue",
+        "_read_timeout",
+        "_send_timeout",
+        "_socket",
+        "address",
+        "bytes_in",
+        "bytes_out",
+        "number",
+        "opened_at",
+        "peer",
+        "reason",
+        "server",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        peer_address: object,
+        server: str,
+        flusher: Flusher,
+        max_queue_bytes: int,
+        send_timeout: float,
+    ) -> None:
+        self._socket = sock
+        self._flusher = flusher
+        self._max_queue_bytes = max_queue_bytes
+        self._send_timeout = send_timeout
+        self._lock = threading.Lock()
+        self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
+        self._broken = False  # sending has failed, or is over
+        self._read_timeout = 0.0
+        self.number = 0  # given by the connection set
+        self.server = server
+        self.address, self.peer = _describe(peer_address)
+        self.reason: CloseReason | None = None
+        self.opened_at = time.monotonic()
+        self.bytes_in = 0
+        self.bytes_out = 0
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    # Called by the connection's own thread ------------------------------------------------------
+
+    def read(self, timeout: float | None) -> bytes | None:
+        """
+        Return what has come; b"" at the end, with ``reason`` set; None after *timeout* seconds of silence.
+
+        A *timeout* of None waits for ever.
+        """
+        if (timeout or 0.0) != self._read_timeout:
+            self._set_timeout(socket.SO_RCVTIMEO, timeout or 0.0)
+            self._read_timeout = timeout or 0.0
+        try:
+            data = self._socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            self.end(CloseReason.RESET)
+            return b""
+        if not data:
+            self.end(CloseReason.EOF)
+        self.bytes_in += len(data)
+        return data
+
+    def send_blocking(self, data: bytes) -> None:
+        """Send *data* at the receiver's pace: for answers to this very peer, which then slow it alone."""
+        self.bytes_out += len(data)
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self._socket.send(rest, socket.MSG_NOSIGNAL) :]
+        except BlockingIOError:  # SO_SNDTIMEO has passed
+            self.cut(CloseReason.SLOW_CONSUMER_TIME)
+        except OSError:
+            self.cut(CloseReason.RESET)
+
+    def limit_blocking_sends(self) -> None:
+        """Make :meth:`send_blocking` give up after the send time-out without progress."""
+        self._set_timeout(socket.SO_SNDTIMEO, self._send_timeout)
+
+    def sleep(self, seconds: float) -> None:
+        """Do not read for so long, unless the connection is being closed."""
+        end = time.monotonic() + seconds
+        while self.reason is None and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.5))
+
+    def finish(self) -> None:
+        """Send what is queued if that makes sense, and close the descriptor."""
+        reason = self.reason or CloseReason.ERROR
+        if reason.graceful:
+            self._drain()
+        if reason.graceful and reason is not CloseReason.EOF:
+            self._linger()
+        with self._lock:
+            self._drop_queue()
+            self._broken = True
+            self._socket.close()
+
+    def _drain(self) -> None:
+        """Wait until the queue is empty. A cut, or the flusher's deadline, ends the waiting too."""
+        writable = select.poll()
+        writable.register(self._socket, select.POLLOUT)
+        while self.flush():
+            writable.poll(1000)
+
+    def _linger(self) -> None:
+        end = time.monotonic() + LINGER_SECONDS
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while (left := end - time.monotonic()) > 0:
+                self._set_timeout(socket.SO_RCVTIMEO, left)
+                if not self._socket.recv(READ_BYTES):
+                    return
+
+    def _set_timeout(self, option: int, seconds: float) -> None:
+        micros = max(int(seconds * 1e6), 1) if seconds else 0  # 0 would mean for ever
+        value = struct.pack("@ll", *divmod(micros, 1_000_000))
+        with contextlib.suppress(OSError):  # the peer has gone: the next read says so
+            self._socket.setsockopt(socket.SOL_SOCKET, option, value)
+
+    # Called by any thread -----------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Send *data*, or queue what the kernel does not take. Never blocks, never raises."""
+        with self._lock:
+            if self._broken:
+                return
+            if self._queue is not None:
+                self._enqueue(self._queue, data)
+                return
+            try:
+                sent = self._socket.send(data, _DONTWAIT)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                # The peer is gone. What it said before may still wait to be read, so nothing is shut down.
+                self._broken = True
+                return
+            self.bytes_out += sent
+            if sent < len(data):
+                self._queue = SendQueue(time.monotonic())
+                self._enqueue(self._queue, data[sent:])
+                if self._queue is not None:
+                    self._flusher.watch(self, self._socket.fileno())
+
+    def end(self, reason: CloseReason) -> None:
+        """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
+        # Two threads may come here at once, and either reason is as good; later ones are consequences.
+        if self.reason is None:
+            self.reason = reason
+
+    def close(self, reason: CloseReason) -> None:
+        """End the connection politely: its own thread sends what is queued, then closes."""
+        self.end(reason)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def cut(self, reason: CloseReason) -> None:
+        """End the connection at once; what is queued is lost."""
+        with self._lock:
+            self._cut(reason)
+
+    # Called by the flusher (and by the connection's own thread while it ends) -------------------
+
+    def flush(self) -> bool:
+        """Send what the kernel will take of the queue; return whether there is more."""
+        with self._lock:
+            queue = self._queue
+            if queue is None:
+                return False
+            try:
+                while queue.bytes:
+                    sent = self._socket.send(queue.head(), _DONTWAIT)
+                    queue.advance(sent, time.monotonic())
+                    self.bytes_out += sent
+            except BlockingIOError:
+                self._flusher.watch(self, self._socket.fileno())
+                return True
+            except OSError:
+                self._broken = True
+            self._drop_queue()
+            return False
+
+    def check_progress(self, now: float) -> None:
+        """Cut the connection off if its receiver has taken nothing for the send time-out."""
+        with self._lock:
+            if self._queue is not None and now - self._queue.progress_at > self._send_timeout:
+                self._cut(CloseReason.SLOW_CONSUMER_TIME)
+
+    # Caller holds the send lock -----------------------------------------------------------------
+
+    def _enqueue(self, queue: SendQueue, data: bytes) -> None:
+        queue.append(data)
+        if queue.bytes > self._max_queue_bytes:
+            self._cut(CloseReason.SLOW_CONSUMER_BYTES)
+
+    def _cut(self, reason: CloseReason) -> None:
+        self.end(reason)
+        self._drop_queue()
+        self._broken = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _drop_queue(self) -> None:
+        if self._queue is not None:
+            self._queue = None
+            self._flusher.forget(self._socket.fileno())
+
+
+def _describe(peer_address: object) -> tuple[str, str]:
+    """Return the address to count by and the text to show, of what accept() says about a peer."""
+    match peer_address:
+        case (str(host), int(port), *_):
+            return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        case _:
+            return "unix", "unix"

@@ -1,0 +1,91 @@
+"""The lock-guarded set of open connections of one listener."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+
+from threadchat.errors import CloseReason
+from threadchat.net.connection import Connection
+
+
+class ConnectionSet:
+    """
+    Open connections, up to a number. Callable from any thread.
+
+    A place is taken with :meth:`reserve` before a connection is accepted, so that a full listener can
+    leave the next one in the kernel's backlog; ``add`` fills it and ``discard`` gives it back.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._connections: set[Connection] = set()
+        self._reserved = 0  # places taken, filled or not
+        self._closing = False
+        self._numbers = itertools.count(1)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def reserve(self, wait: bool) -> bool:
+        """Take a place; if there is none, *wait* for one, or return False. False too once closing."""
+        with self._changed:
+            while self._reserved >= self._limit and wait and not self._closing:
+                self._changed.wait()
+            if self._reserved >= self._limit or self._closing:
+                return False
+            self._reserved += 1
+            return True
+
+    def release(self) -> None:
+        """Give back a place that was taken."""
+        with self._changed:
+            self._reserved -= 1
+            self._changed.notify_all()
+
+    def add(self, connection: Connection) -> bool:
+        """Add and number *connection*; False once closing, and then it must not be served."""
+        with self._changed:
+            connection.number = next(self._numbers)
+            if not self._closing:
+                self._connections.add(connection)
+            return not self._closing
+
+    def drain(self, deadline: float) -> int:
+        """
+        End all connections politely, and cut those that are left at *deadline* (monotonic seconds).
+
+        Returns how many had to be cut.
+        """
+        for connection in self.snapshot():
+            connection.close(CloseReason.SHUTDOWN)
+        self._wait_empty(deadline - time.monotonic())
+        left = self.snapshot()
+        for connection in left:
+            connection.cut(CloseReason.SHUTDOWN)
+        self._wait_empty(1.0)
+        return len(left)
+
+    def discard(self, connection: Connection) -> None:
+        """Remove *connection*, if it is there, and give back its place."""
+        with self._changed:
+            self._connections.discard(connection)
+            self._reserved -= 1
+            self._changed.notify_all()
+
+    def snapshot(self) -> list[Connection]:
+        """Return the connections that are open now."""
+        with self._changed:
+            return list(self._connections)
+
+    def close(self) -> None:
+        """Take no more connections; wake whoever waits for a place."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+
+    def _wait_empty(self, timeout: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._reserved, timeout)

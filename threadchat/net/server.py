@@ -1,0 +1,186 @@
+"""
+A listener: accepts connections and gives each a thread of its own.
+
+This is socketserver.ThreadingTCPServer with its defaults put right: a real backlog, daemon threads and a
+set of our own to drain (``block_on_close`` hangs on idle clients), address reuse, and an accept that does
+not spin when no descriptor is free.
+
+``serve_forever`` runs in the thread ``accept-NAME``; ``start`` and ``stop`` are for the main thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from threadchat.config import Limits
+from threadchat.limits import AddressCounter
+from threadchat.log import Log
+from threadchat.net.connection import Connection
+from threadchat.net.connection_set import ConnectionSet
+from threadchat.net.flusher import Flusher
+from threadchat.net.handler import App, serve
+from threadchat.net.listen import local_address, stop_listening
+
+#: A thread's stack: 10,000 of them at the usual 8 MiB would not fit into the address space of small machines.
+STACK_BYTES = 256 * 1024
+
+_OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_BACK_OFF_SECONDS = 0.2
+
+#: A refused connection is kept open for so long that its peer can read why, but not too many of them.
+_REFUSED_SECONDS = 2.0
+_MAX_REFUSED = 256
+
+
+class AppServer(socketserver.ThreadingTCPServer):
+    """One listening socket. Several may share a name, and then its app, its limits and its connections."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(
+        self,
+        name: str,
+        listener: socket.socket,
+        limits: Limits,
+        connections: ConnectionSet,
+        addresses: AddressCounter,
+        make_app: Callable[[Connection], App],
+        flusher: Flusher,
+        log: Log,
+    ) -> None:
+        super().__init__(("", 0), socketserver.BaseRequestHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.name = name
+        self._connections = connections
+        self._limits = limits
+        self._make_app = make_app
+        self._flusher = flusher
+        self._log = log.bind(server=name)
+        self._addresses = addresses
+        self._refused = 0  # being kept open; guarded by nothing: it may be off by a few
+        self._backing_off = False
+        self._thread = threading.Thread(target=self.serve_forever, name=f"accept-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._thread.start()
+        self._log.info("listening", address=str(local_address(self.socket)))
+
+    def stop(self) -> None:
+        """Accept no more; the listening socket is closed."""
+        self._connections.close()
+        if self._thread.ident is not None:
+            self.shutdown()
+            self._thread.join()
+        stop_listening(self.socket)
+
+    # socketserver's hooks, in the order they are called, in the accept thread ---------------------
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept one connection, once there is a place for it."""
+        waits = self._limits.when_full == "wait"
+        if waits and not self._connections.reserve(wait=True):
+            raise OSError("closing")  # socketserver goes on to look whether it shall stop
+        try:
+            sock, address = self.socket.accept()
+        except OSError as problem:
+            if waits:
+                self._connections.release()
+            if problem.errno in _OUT_OF_RESOURCES:
+                self._back_off(problem)
+            raise
+        if self._backing_off:
+            self._backing_off = False
+            self._log.info("accept_recovered")
+        return sock, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Every connection that has been accepted is either served or told why not."""
+        return True
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the connection's thread, unless a limit says no."""
+        sock: socket.socket = request
+        if self._limits.when_full == "refuse" and not self._connections.reserve(wait=False):
+            self._refuse(sock, f"The server is full (connections: {self._limits.max_connections}). Please try later.")
+            return
+        limits = self._limits
+        connection = Connection(
+            sock,
+            client_address,
+            self.name,
+            self._flusher,
+            limits.send_queue_bytes,
+            limits.send_timeout,
+        )
+        if not self._addresses.acquire(connection.address):
+            self._connections.release()
+            count = limits.max_connections_per_address
+            self._refuse(sock, f"There are {count} connections from your address already. Please close one.")
+            return
+        thread = threading.Thread(
+            target=self._serve, args=(connection,), name=f"conn-{self.name}-{connection.number}", daemon=True
+        )
+        try:
+            if self._connections.add(connection):
+                thread.start()
+                return
+        except RuntimeError as problem:  # no more threads
+            self._log.warning("thread_refused", problem=str(problem))
+            self._refuse(sock, "The server has no thread left for you. Please try later.")
+        else:
+            sock.close()
+        self._forget(connection)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection that could not be processed. Served ones close themselves."""
+        request.close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what went wrong between accepting a connection and serving it."""
+        self._log.exception("accept_failed")
+
+    # ----------------------------------------------------------------------------------------------
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            serve(connection, self._make_app, self._limits.idle_timeout, self._log)
+        finally:
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._addresses.release(connection.address)
+        self._connections.discard(connection)
+
+    def _refuse(self, sock: socket.socket, text: str) -> None:
+        """Tell the peer why it is not served. Its socket is closed a little later, so that it can read that."""
+        self._log.info("connection_refused", text=text)
+        with contextlib.suppress(OSError):
+            sock.send(f"* {text}\n".encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            sock.shutdown(socket.SHUT_WR)
+        if self._refused >= _MAX_REFUSED:
+            sock.close()
+            return
+        self._refused += 1
+
+        def close() -> None:
+            self._refused -= 1
+            sock.close()
+
+        self._flusher.later(_REFUSED_SECONDS, close)
+
+    def _back_off(self, problem: OSError) -> None:
+        """Wait a little for a descriptor to become free; the next connection waits in the backlog."""
+        if not self._backing_off:
+            self._backing_off = True
+            self._log.warning("accept_backing_off", problem=problem.strerror)
+        time.sleep(_BACK_OFF_SECONDS)

@@ -1,0 +1,96 @@
+"""
+Telnet (RFC 854) taken out of a byte stream, and the few answers a telnet client is owed.
+
+Everything is refused, once an option, so that no two programs can refuse each other for ever
+(RFC 1143's worry); TIMING-MARK alone is answered each time, because telnet(1) holds its output
+back after Ctrl-C until it is (RFC 860). Nothing is ever sent to a peer that has not sent IAC first.
+Sub-negotiations are skipped unread (so NEW-ENVIRON cannot do harm) and end by themselves when too long.
+No socket, thread or clock here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
+AYT = 246  # "are you there"
+TIMING_MARK = 6
+
+#: A sub-negotiation longer than this is taken to be none, so that it cannot swallow a conversation.
+MAX_SUBNEGOTIATION_BYTES = 1024
+
+
+class _State(Enum):
+    DATA = 0
+    COMMAND = 1  # after IAC
+    OPTION = 2  # after IAC and one of DO, DONT, WILL, WONT
+    SUBNEGOTIATION = 3
+    SUBNEGOTIATION_IAC = 4
+
+
+class TelnetFilter:
+    """Removes telnet commands from what one peer sends. ``active`` says whether it ever sent one."""
+
+    __slots__ = ("_refused", "_skipped_bytes", "_state", "_verb", "active")
+
+    def __init__(self) -> None:
+        self.active = False
+        self._state = _State.DATA
+        self._verb = 0
+        self._refused: set[tuple[int, int]] = set()
+        self._skipped_bytes = 0
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Take *data* as it was read; return what is left of it for the application, and what to answer."""
+        if self._state is _State.DATA and IAC not in data:
+            return data, b""
+        self.active = True
+        text, answers = bytearray(), bytearray()
+        position = 0
+        while position < len(data):
+            if self._state is _State.DATA:
+                command = data.find(IAC, position)
+                if command < 0:
+                    text += data[position:]
+                    break
+                text += data[position:command]
+                position = command
+                self._state = _State.COMMAND
+            else:
+                self._step(data[position], text, answers)
+            position += 1
+        return bytes(text), bytes(answers)
+
+    def _step(self, byte: int, text: bytearray, answers: bytearray) -> None:
+        """Take one *byte* of a command."""
+        match self._state:
+            case _State.COMMAND if byte in (DO, DONT, WILL, WONT):
+                self._verb, self._state = byte, _State.OPTION
+            case _State.COMMAND if byte == SB:
+                self._skipped_bytes, self._state = 0, _State.SUBNEGOTIATION
+            case _State.COMMAND:
+                if byte == IAC:
+                    text.append(IAC)
+                elif byte == AYT:
+                    answers += b"* Yes, I am here.\r\n"
+                self._state = _State.DATA
+            case _State.OPTION:
+                self._answer(self._verb, byte, answers)
+                self._state = _State.DATA
+            case _State.SUBNEGOTIATION if byte == IAC:
+                self._state = _State.SUBNEGOTIATION_IAC
+            case _State.SUBNEGOTIATION_IAC if byte == SE:
+                self._state = _State.DATA
+            case _:
+                self._skipped_bytes += 1
+                too_long = self._skipped_bytes > MAX_SUBNEGOTIATION_BYTES
+                self._state = _State.DATA if too_long else _State.SUBNEGOTIATION
+
+    def _answer(self, verb: int, option: int, answers: bytearray) -> None:
+        if (verb, option) == (DO, TIMING_MARK):
+            answers += bytes((IAC, WILL, TIMING_MARK))
+            return
+        refusal = {DO: WONT, WILL: DONT}.get(verb)
+        if refusal and (verb, option) not in self._refused:
+            self._refused.add((verb, option))
+            answers += bytes((IAC, refusal, option))
