@@ -5,7 +5,8 @@ What can go wrong, and why a connection ends.
     ├── ConfigError            everything wrong with a configuration at once, each with its path
     ├── ListenError            an address could not be listened on
     ├── WireError              the peer broke the framing: tell it, close
-    └── ChatError              a user's mistake: tell them, go on
+    ├── ChatError              a user's mistake: tell them, go on
+    └── LedgerError            what is known about kept connections cannot be read, or has no room
 
 Anything else that escapes a connection's thread is a bug of ours: it is logged with its
 traceback and ends that one connection.
@@ -39,6 +40,10 @@ class WireError(ThreadchatError):
 
 class ChatError(ThreadchatError):
     """A user asked for something impossible; the message is one sentence for that user."""
+
+
+class LedgerError(ThreadchatError):
+    """What was inherited is not a ledger that can be read here; or a ledger is full."""
 
 
 class CloseReason(Enum):

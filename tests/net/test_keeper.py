@@ -93,9 +93,7 @@ def ended(sock: socket.socket) -> bool:
     return bool(select.select([sock], [], [], 0)[0]) and sock.recv(1) == b""
 
 
-def test_two_thousand_connections_survive_kill_9(
-    stack: ExitStack, many_descriptors: Callable[[int], None]
-) -> None:
+def test_two_thousand_connections_survive_kill_9(stack: ExitStack, many_descriptors: Callable[[int], None]) -> None:
     """Each comes back under its own id, with the bytes that were typed while nobody served it."""
     many_descriptors(5000)
     keeper = Keeper.create()

@@ -164,9 +164,7 @@ class Keeper:
         ids = array.array("Q", [id for id, _ in pack])
         fds = array.array("i", [sock.fileno() for _, sock in pack])
         try:
-            self._ends[queue].sendmsg(
-                [ids], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)], socket.MSG_DONTWAIT
-            )
+            self._ends[queue].sendmsg([ids], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)], socket.MSG_DONTWAIT)
         except OSError:  # EAGAIN: the buffer is full; ETOOMANYREFS: too many in flight; ENOBUFS, ENOMEM
             return False
         return True
