@@ -4,6 +4,7 @@ What can go wrong, and why a connection ends.
     ThreadchatError
     ├── ConfigError            everything wrong with a configuration at once, each with its path
     ├── ListenError            an address could not be listened on
+    ├── ConnectError           a server could not be reached (the client's counterpart)
     ├── WireError              the peer broke the framing: tell it, close
     ├── ChatError              a user's mistake: tell them, go on
     └── LedgerError            what is known about kept connections cannot be read, or has no room
@@ -32,6 +33,10 @@ class ConfigError(ThreadchatError):
 
 class ListenError(ThreadchatError):
     """An address could not be listened on; the message says which, why, and what to do."""
+
+
+class ConnectError(ThreadchatError):
+    """A server could not be reached; the message says which and why."""
 
 
 class WireError(ThreadchatError):

@@ -1,0 +1,98 @@
+"""A real ``threadchat-client`` process in a real pseudo-terminal, and the screen a person would see."""
+
+from __future__ import annotations
+
+import os
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pexpect
+import pyte
+
+from tests.waiting import until
+
+COLUMNS, ROWS = 80, 24
+COMMAND = [sys.executable, "-c", "from threadchat.client.cli import main; main()"]
+
+
+class Terminal:
+    """One client, its keyboard and its screen."""
+
+    def __init__(self, process: pexpect.spawn[Any]) -> None:
+        self.process = process
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        #: All that the client has written, as bytes.
+        self.written = b""
+        self.settings = termios.tcgetattr(process.child_fd)
+
+    def type(self, text: str) -> None:
+        """Press the keys of *text*."""
+        self.process.send(text)
+
+    def enter(self, text: str) -> None:
+        """Type *text* and press Enter."""
+        self.process.send(text + "\r")
+
+    def lines(self) -> list[str]:
+        """Return what is on the screen now, without empty lines and trailing blanks."""
+        self._read()
+        return [line.rstrip() for line in self._screen.display if line.strip()]
+
+    def expect(self, *lines: str) -> None:
+        """Return when the screen shows exactly *lines*."""
+        self._until(lambda: self.lines() == list(lines), f"exactly {list(lines)}")
+
+    def expect_line(self, line: str) -> None:
+        """Return when *line* is on the screen."""
+        self._until(lambda: line in self.lines(), f"the line {line!r}")
+
+    def colour_at(self, text: str) -> str:
+        """Return the foreground colour in which *text* is on the screen."""
+        for row, line in enumerate(self._screen.display):
+            if (column := line.find(text)) >= 0:
+                return str(self._screen.buffer[row][column].fg)
+        raise AssertionError(f"{text!r} is not on the screen")
+
+    def exit_code(self) -> int | None:
+        """Return how the client ended; waits for that. Negative: killed by a signal, as subprocess has it."""
+
+        def ended() -> bool:
+            self._read()
+            return not self.process.isalive()
+
+        until(ended, "the client to end")
+        self._read()
+        return -self.process.signalstatus if self.process.signalstatus else self.process.exitstatus
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        try:
+            until(condition, what, deadline=10)
+        except AssertionError:
+            raise AssertionError(f"expected {what}, the screen shows {self.lines()}") from None
+
+    def _read(self) -> None:
+        with suppress(pexpect.TIMEOUT, pexpect.EOF):
+            while data := self.process.read_nonblocking(65536, timeout=0):
+                self.written += data
+                self._stream.feed(data)
+
+
+@contextmanager
+def client(*arguments: object, term: str = "xterm-256color", **environment: str) -> Iterator[Terminal]:
+    """Run ``threadchat-client`` with *arguments* in a terminal."""
+    env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    process = pexpect.spawn(
+        COMMAND[0],
+        [*COMMAND[1:], *map(str, arguments)],
+        env={**env, "TERM": term, **environment},
+        dimensions=(ROWS, COLUMNS),
+    )
+    process.delaybeforesend = None
+    try:
+        yield Terminal(process)
+    finally:
+        process.close(force=True)

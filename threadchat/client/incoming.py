@@ -1,0 +1,55 @@
+"""
+What a server sends, as lines that are safe to show.
+
+Bytes in, text out, for whatever server it is: escape sequences (colours, cursor movements, window
+titles) go as a whole, so that no ``[31m`` stays behind; NULs and blank lines go; what comes without a
+line end is taken once the caller has waited long enough. Memory stays bounded however long a line gets.
+No socket, thread or clock here: the reader thread reads, waits and flushes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from threadchat.wire.lines import LineDecoder, Overlong
+from threadchat.wire.text import decode
+
+#: Sixteen times what threadchat relays; a line over it is left out, and said to be.
+MAX_LINE_BYTES = 65536
+
+#: ECMA-48: CSI with its parameters; OSC, DCS, SOS, PM and APC with their string; any other escape.
+#: An unfinished one ends with the line.
+_ESCAPE_SEQUENCE = re.compile(
+    rb"(?:\x1b\[|\xc2\x9b)[0-?]*[ -/]*[@-~]?"
+    rb"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?"
+    rb"|\x1b[ -/]*[0-~]?"
+)
+_LINE_ENDS = b"\n\r\x00"
+
+
+class Incoming:
+    """One connection's incoming text. Used by one thread."""
+
+    def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        self._decoder = LineDecoder(max_line_bytes)
+        #: Whether the last line has no end so far: a prompt, or the first half of something.
+        self.unfinished = False
+
+    def feed(self, data: bytes) -> list[str]:
+        """Take *data*, not empty, as it was read; return the lines it completes."""
+        fed = self._decoder.feed(data)
+        self.unfinished = data[-1] not in _LINE_ENDS
+        lines = _safe_lines(fed.lines)
+        if fed.overlong is Overlong.SKIPPED:
+            lines.append(f"(a line of more than {self._decoder.max_line_bytes} bytes is left out)")
+        return lines
+
+    def flush(self) -> list[str]:
+        """Take the unfinished line as it is. For silence, and for the end of the stream."""
+        self.unfinished = False
+        return _safe_lines(self._decoder.flush())
+
+
+def _safe_lines(data: bytes) -> list[str]:
+    lines = decode(_ESCAPE_SEQUENCE.sub(b"", data)).split("\n")
+    return [stripped for line in lines if (stripped := line.rstrip())]

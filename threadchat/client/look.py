@@ -1,0 +1,44 @@
+"""
+How a line looks: a colour for each name, the server's own lines dimmed.
+
+The colour is a hash of the name, so it is the same for everybody, every day. Only the sixteen colours
+that every terminal has, and that its owner has chosen. Pure: (style, text) pairs, as prompt_toolkit takes.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from threadchat.client.talkers import talker_of
+
+#: Without black, white and grey, which may be the background, and dark blue, which few can read on black.
+COLOURS = (
+    "ansired",
+    "ansigreen",
+    "ansiyellow",
+    "ansimagenta",
+    "ansicyan",
+    "ansibrightred",
+    "ansibrightgreen",
+    "ansibrightyellow",
+    "ansibrightblue",
+    "ansibrightmagenta",
+    "ansibrightcyan",
+)
+DIM = "ansibrightblack"
+
+Fragments = list[tuple[str, str]]
+
+
+def colour_of(name: str) -> str:
+    """Return the colour of *name*, in whatever case it is written."""
+    return COLOURS[crc32(name.casefold().encode()) % len(COLOURS)]
+
+
+def styled(line: str) -> Fragments:
+    """Return *line* in its colours."""
+    if line.startswith("* "):
+        return [(DIM, line)]
+    if name := talker_of(line):
+        return [(colour_of(name), name), ("", line[len(name) :])]
+    return [("", line)]

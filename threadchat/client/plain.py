@@ -1,0 +1,124 @@
+"""
+The chat client without a screen: for pipes, scripts, plain terminals and the challenge's transcript.
+
+What is typed is shown as it is sent, then whatever the network says, each line as it comes: against a
+server that echoes, one's own line shows twice. The terminal's own line mode does the editing.
+The main thread reads the keyboard; ``client-reader`` prints what comes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+from threadchat.client.client import ChatClient
+from threadchat.client.ending import HUNG_UP, LEFT, Ending, server_gone
+from threadchat.client.keyboard import End, Keyboard
+from threadchat.client.speaker import Speaker, check_name, is_farewell
+from threadchat.errors import ChatError
+
+#: After a person has left: time for the server to take the last line and close.
+_LEAVE_QUIET_SECONDS = 0.2
+_LEAVE_LIMIT_SECONDS = 0.5
+#: After the end of a pipe: answers are waited for, as ``nc`` does, but not for ever.
+_PIPE_QUIET_SECONDS = 1.0
+_PIPE_LIMIT_SECONDS = 10.0
+
+
+class Output:
+    """
+    Standard output, a line at a time, from any thread.
+
+    Not ``sys.stdout``: a thread that is stuck writing to a terminal that has been stopped would hold
+    its lock, and the interpreter cannot exit then.
+    """
+
+    def __init__(self, descriptor: int = 1) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        #: Whether nobody reads any more, as after ``| head``.
+        self.broken = False
+
+    def write(self, text: str) -> None:
+        """Write *text*, in one piece. Never raises; see ``broken``."""
+        data = text.encode(sys.stdout.encoding, "replace")
+        with self._lock:
+            try:
+                while data and not self.broken:
+                    data = data[os.write(self._descriptor, data) :]
+            except OSError:
+                self.broken = True
+
+    def write_lines(self, lines: list[str]) -> None:
+        """Write *lines*, each with its end."""
+        self.write("".join([f"{line}\n" for line in lines]))
+
+
+def ask_name(keyboard: Keyboard, output: Output) -> str | None:
+    """
+    Ask for a name until there is one; None at the end of input.
+
+    Raises ChatError for an impossible name that no person is there to correct.
+    """
+    while True:
+        output.write("name: ")
+        line = keyboard.read_line()
+        if isinstance(line, End):
+            if keyboard.interactive:
+                output.write("\n")
+            return None
+        if not line.strip():
+            continue
+        try:
+            return check_name(line)
+        except ChatError as problem:
+            if not keyboard.interactive:
+                raise
+            output.write(f"{problem}\n")
+
+
+def run(client: ChatClient, keyboard: Keyboard, output: Output, speaker: Speaker) -> Ending:
+    """Chat until the user or the server ends it."""
+
+    def show(lines: list[str]) -> None:
+        for line in lines:
+            speaker.heard(line)
+        output.write_lines(lines)
+        if output.broken:
+            keyboard.wake()
+
+    client.start(show, keyboard.wake)
+    ending = _talk(client, keyboard, output, speaker)
+    if ending.code == LEFT.code and not output.broken:
+        leave(client, keyboard.interactive)
+    return ending
+
+
+def _talk(client: ChatClient, keyboard: Keyboard, output: Output, speaker: Speaker) -> Ending:
+    while not output.broken:
+        line = keyboard.read_line()
+        if line is End.INPUT:
+            return HUNG_UP if keyboard.interactive else LEFT
+        if line is End.WOKEN:
+            break
+        if is_farewell(line):
+            return LEFT
+        if said := speaker.say(line):
+            if said.shown:
+                output.write_lines([said.shown])
+            try:
+                client.send_line(said.line)
+            except OSError:  # the reader finds out too, knows why, and shows what came before
+                client.closed.wait()
+    return LEFT if output.broken or speaker.asked_to_leave else server_gone(client.reason)
+
+
+def leave(client: ChatClient, interactive: bool) -> None:
+    """Leave so that nothing that was said is lost; what still comes meanwhile is still shown."""
+    client.half_close()
+    if interactive:
+        client.wait_until_quiet(_LEAVE_QUIET_SECONDS, _LEAVE_LIMIT_SECONDS)
+    else:
+        client.wait_until_taken()
+        client.wait_until_quiet(_PIPE_QUIET_SECONDS, _PIPE_LIMIT_SECONDS)

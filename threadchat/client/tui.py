@@ -1,0 +1,194 @@
+"""
+The chat client on a terminal: an input line that stays whole while messages appear above it.
+
+The main thread runs prompt_toolkit's event loop, one prompt from first to last; ``client-reader`` hands
+over what has come and waits until it is on the screen, so a flood is slowed at its source and
+redrawn once for each read. Not full-screen: scrollback, the mouse and screen readers keep working.
+Nothing else imports prompt_toolkit, and only the command line imports this, when it is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app_session
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from threadchat.client.client import ChatClient
+from threadchat.client.ending import HUNG_UP, INTERRUPTED, LEFT, TERMINATED, Ending, server_gone
+from threadchat.client.look import Fragments, colour_of, styled
+from threadchat.client.own_lines import OwnLines
+from threadchat.client.plain import leave
+from threadchat.client.speaker import Speaker, is_farewell
+from threadchat.client.talkers import Talkers
+
+#: Sending happens in the event loop: a server that takes nothing for so long has frozen the input line.
+_SEND_SECONDS = 5.0
+
+
+def run(client: ChatClient, speaker: Speaker) -> Ending:
+    """Chat until the user or the server ends it."""
+    client.limit_send(_SEND_SECONDS)
+    ending = _Screen(client, speaker).run()
+    if ending.code == LEFT.code:
+        leave(client, interactive=True)
+    return ending
+
+
+class _Screen:
+    """All of it is the event loop's, but for the methods of the reader thread."""
+
+    def __init__(self, client: ChatClient, speaker: Speaker) -> None:
+        self._client = client
+        self._speaker = speaker
+        self._talkers = Talkers()
+        self._own_lines = OwnLines(time.monotonic)
+        self._completions: list[str] = []  # what Tab goes through, the one that is shown first
+        self._ending = LEFT
+        self._shown = threading.Event()  # what was handed over last
+        self._over = False
+        output = get_app_session().output
+        if isinstance(output, Vt100_Output):
+            # Asking where the cursor is makes every line wait for the answer, and terminals that
+            # do not answer get a warning. Only menus and toolbars would need it.
+            output.enable_cpr = False
+        self._session: PromptSession[None] = PromptSession(
+            self._prompt,
+            key_bindings=self._keys(),
+            color_depth=ColorDepth.MONOCHROME if os.environ.get("NO_COLOR") else ColorDepth.ANSI_COLORS_ONLY,
+            erase_when_done=True,
+            enable_suspend=True,
+            reserve_space_for_menu=0,
+            output=output,
+        )
+
+    def run(self) -> Ending:
+        """Return once somebody has ended it; the terminal is as it was."""
+        try:
+            self._session.prompt(pre_run=self._start)
+        except EOFError:
+            return HUNG_UP
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        finally:
+            # The loop has stopped. If the reader has handed something to it that it never ran:
+            self._over = True
+            self._shown.set()
+        return self._ending
+
+    def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._end, TERMINATED)
+        self._client.start(
+            lambda lines: self._hand_over(loop, partial(self._show_incoming, lines)),
+            lambda: self._hand_over(loop, self._server_gone),
+        )
+
+    # The reader thread.
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+        """Run *function* in the event loop and wait until it has, or the loop has ended."""
+
+        def step() -> None:
+            try:
+                function()
+            finally:
+                self._shown.set()
+
+        self._shown.clear()
+        if self._over:  # looked at after clearing, as it is set before setting: no way to miss both
+            return
+        with contextlib.suppress(RuntimeError):  # the loop was closed just now
+            loop.call_soon_threadsafe(step)
+        self._shown.wait()
+
+    # The event loop.
+
+    def _show_incoming(self, lines: list[str]) -> None:
+        fragments: Fragments = []
+        for line in lines:
+            self._speaker.heard(line)
+            self._talkers.heard(line)
+            if not self._own_lines.is_echo(line):
+                fragments += [*styled(line), ("", "\n")]
+        self._print(fragments)
+
+    def _server_gone(self) -> None:
+        self._end(LEFT if self._speaker.asked_to_leave else server_gone(self._client.reason))
+
+    def _end(self, ending: Ending) -> None:
+        if not self._has_ended():
+            self._ending = ending
+            self._session.app.exit()
+
+    def _has_ended(self) -> bool:
+        future = self._session.app.future
+        return future is None or future.done()
+
+    def _print(self, fragments: Fragments) -> None:
+        """Print above the input line, which is drawn again before the loop goes on."""
+        # Not run_in_terminal(): it gives the terminal back for each line, and a key that is
+        # pressed just then lands in the middle of the screen.
+        app = self._session.app
+        app.renderer.erase()
+        app.print_text(FormattedText(fragments))
+        app.invalidate()
+
+    def _prompt(self) -> FormattedText:
+        name = self._speaker.name
+        return FormattedText([(colour_of(name), name), ("", ": ")])
+
+    def _keys(self) -> KeyBindings:
+        keys = KeyBindings()
+
+        @keys.add("enter")
+        def _(event: KeyPressEvent) -> None:
+            text = event.current_buffer.text
+            event.current_buffer.reset(append_to_history=True)
+            # Not only when it is next drawn: the very next key may be the up-arrow.
+            event.current_buffer.load_history_if_not_yet_loaded()
+            for line in text.splitlines():  # several, if they were pasted
+                self._typed(line)
+
+        @keys.add("tab")
+        def _(event: KeyPressEvent) -> None:
+            before = event.current_buffer.document.text_before_cursor
+            if self._completions and self._completions[0] == before:
+                self._completions.append(self._completions.pop(0))
+            else:
+                self._completions = self._talkers.complete(before, self._speaker.name)
+            if self._completions:
+                event.current_buffer.delete_before_cursor(len(before))
+                event.current_buffer.insert_text(self._completions[0])
+
+        return keys
+
+    def _typed(self, line: str) -> None:
+        if self._has_ended():  # there was a farewell in what was pasted
+            return
+        if is_farewell(line):
+            self._end(LEFT)
+            return
+        said = self._speaker.say(line)
+        if said is None:
+            return
+        if said.shown:
+            self._own_lines.said(said.shown)
+            self._print([*styled(said.shown), ("", "\n")])
+        try:
+            self._client.send_line(said.line)
+        except BlockingIOError:
+            self._end(server_gone(f"the server has read nothing for {_SEND_SECONDS:g} seconds"))
+        except OSError:  # the reader finds out too, and knows why
+            pass
