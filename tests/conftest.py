@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.running import Running
 from tests.waiting import until
 
 Serve = Callable[..., Running]
+
+# No deadline: a busy machine is no defect.
+settings.register_profile("threadchat", deadline=None, max_examples=100)
+settings.load_profile("threadchat")
 
 
 def _descriptors() -> dict[str, str]:

@@ -72,7 +72,7 @@ class ChatApp(App):
     def closed(self, reason: CloseReason) -> None:
         """Say what was left unfinished, if the peer ended properly, and leave."""
         if reason is CloseReason.EOF:
-            self._speak(self._decoder.flush())
+            self._session.receive(self._lines(self._decoder.flush()))  # nothing is left to be slowed down
         self._session.leave()
 
     def notify(self, text: str) -> None:
@@ -81,10 +81,7 @@ class ChatApp(App):
 
     def _speak(self, data: bytes) -> None:
         """Pass *data*, whole lines, to the session, no faster than flood control lets it."""
-        if not data:
-            return
-        lines = decode(data).split("\n")[:-1]
-        self.lines_in += len(lines)
+        lines = self._lines(data)
         while lines:
             allowed = self._flood.take(len(lines))
             if allowed:
@@ -93,8 +90,16 @@ class ChatApp(App):
             if lines:
                 # Not reading is all it takes: TCP slows the talker down.
                 self._connection.sleep(self._flood.wait())
-                if self._connection.reason not in (None, CloseReason.EOF):
+                if self._connection.reason is not None:
                     return
+
+    def _lines(self, data: bytes) -> list[str]:
+        """Return *data*, whole lines, as text, counted."""
+        if not data:
+            return []
+        lines = decode(data).split("\n")[:-1]
+        self.lines_in += len(lines)
+        return lines
 
     def _complain(self, overlong: Overlong) -> None:
         limit = self._decoder.max_line_bytes

@@ -87,17 +87,30 @@ class Fanout(Generic[M]):
 
     def post(self, *messages: Message[M]) -> None:
         """Send *messages*, one after the other, after all that was posted before. May deliver for others."""
+        self.deliver(self.append(*messages))
+
+    def append(self, *messages: Message[M]) -> bool:
+        """
+        Give *messages* their place in the order. Memory only: :meth:`deliver` has to be called next, with the result.
+
+        That is whether the calling thread has become the deliverer. Nobody else delivers until it finds nothing
+        pending, under the same lock that others append under; so nothing can be left behind in between.
+        """
         with self._lock:
-            while self._pending_bytes > HIGH_WATER_BYTES:
-                self._taken.wait()
             self._pending += messages
             for message in messages:
                 self._pending_bytes += len(message.data)
-            if self._delivering:
-                return
-            self._delivering = True
-        # Elected: nobody else delivers until this thread finds nothing pending, under the same lock that
-        # others append under. So nothing can be left behind in between.
+            elected = not self._delivering and bool(self._pending)
+            self._delivering |= elected
+            return elected
+
+    def deliver(self, elected: bool) -> None:
+        """Send what is pending, if this thread was *elected* to. Otherwise return, once not too much is pending."""
+        if not elected:
+            if self._pending_bytes > HIGH_WATER_BYTES:
+                with self._lock:
+                    self._taken.wait_for(lambda: self._pending_bytes <= HIGH_WATER_BYTES)
+            return
         try:
             while taken := self._take():
                 send_batch(*taken)

@@ -3,7 +3,7 @@ The hub: every name, every room, and who is where.
 
 Callable from any thread. Each public method is one whole operation under the hub's lock, which guards
 memory only; what there is to announce is announced after it has been released.
-Lock order: hub, then a fan-out's; nothing else is ever nested.
+Lock order: hub or a room, then a fan-out's; nothing else is ever nested.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MAX_NAME_CHARACTERS = 32
 #: a line's form, such as "* ", "[from x]", "/me" or a colon.
 _CATEGORIES = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd", "Nl", "So"))
 _PROFILE = get_profile("NicknameCasePreserved")
-_GUEST = re.compile(r"guest-[\dlo]*|guest\d*")
+_GUEST = re.compile(r"guest-?[\dlo]*")  # as keys have it: 1 looks like l, and 0 like o
 #: Names that would look like the server, or like somebody with a say in it.
 _RESERVED = ("server", "system", "threadchat", "admin", "operator", "root", "everyone", "all")
 
@@ -69,8 +69,7 @@ def skeleton(text: str) -> str:
     """Return *text* with every character replaced by its look-alike prototype (UTS 39, section 4)."""
     if text.isascii() and text.isalpha() and not set("lImwW") & set(text):
         return text
-    decomposed = unicodedata.normalize("NFD", text)
-    return unicodedata.normalize("NFD", "".join(_PROTOTYPES.get(c, c) for c in decomposed))
+    return _replace(text, _PROTOTYPES)
 
 
 def _load_prototypes() -> dict[str, str]:
@@ -89,7 +88,13 @@ def _load_prototypes() -> dict[str, str]:
         other = similar[0]
         if len(links.get(other, ())) > 1 or (-len(other), other) < (-len(text), text):
             prototypes[text] = other
-    return prototypes
+    # Some prototypes have look-alikes in them: Ø is an O with a stroke, and there are two such strokes.
+    return {text: _replace(prototype, prototypes) for text, prototype in prototypes.items()}
+
+
+def _replace(text: str, prototypes: dict[str, str]) -> str:
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFD", "".join(prototypes.get(c, c) for c in decomposed))
 
 
 def _bare(text: str) -> str:

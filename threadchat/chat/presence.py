@@ -42,26 +42,39 @@ class Presence:
         """Note that *member* has come, called *name*."""
         change = self._changes.setdefault(member, _Change(None, name, here=True))
         change.name, change.here = name, True  # it may have been away for a moment only
+        self._forget_if_undone(member)
 
     def renamed(self, member: Member, before: str, name: str) -> None:
         """Note that *member* is called *name* now instead of *before*."""
         self._changes.setdefault(member, _Change(before, name, here=True)).name = name
+        self._forget_if_undone(member)
 
     def left(self, member: Member, name: str) -> None:
         """Note that *member*, called *name*, has gone."""
         change = self._changes.setdefault(member, _Change(name, name, here=True))
         change.here = False
-        if change.before is None:
+        self._forget_if_undone(member)
+
+    def _forget_if_undone(self, member: Member) -> None:
+        change = self._changes[member]
+        if change.before == (change.name if change.here else None):
             del self._changes[member]
 
     def announce(self) -> list[Message[Member]]:
         """Return the lines that say what has changed, and forget it."""
         changes, self._changes = self._changes, {}
         news = changes.items()
-        joined = [(m, f"{c.name} joined") for m, c in news if c.before is None]
+        left = [(m, f"{c.name} left") for m, c in news if not c.here and c.name == c.before]
         renamed = [(m, f"{c.before} is now {c.name}") for m, c in news if c.before not in (None, c.name)]
-        left = [(m, f"{c.name} left") for m, c in news if not c.here]
-        return [*_lines(joined, "joined"), *_lines(renamed, "changed their names"), *_lines(left, "left")]
+        left_renamed = [(m, f"{c.name} left") for m, c in news if not c.here and c.name != c.before]
+        joined = [(m, f"{c.name} joined") for m, c in news if c.before is None]
+        # A name is free before it can be taken: this way round the lines can be true one after the other.
+        return [
+            *_lines(left, "left"),
+            *_lines(renamed, "changed their names"),
+            *_lines(left_renamed, "left"),
+            *_lines(joined, "joined"),
+        ]
 
 
 def _lines(events: list[tuple[Member, str]], verb: str) -> list[Message[Member]]:

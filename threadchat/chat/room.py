@@ -40,14 +40,11 @@ class Room:
 
     def say(self, author: Member, data: bytes) -> None:
         """Send *data*, whole lines, to everybody but *author*."""
-        if author in self._presence:
-            # Nobody speaks before they have been announced, under the name they have now. (Looked at without
-            # the lock: an author's changes are noted by the author's own thread, which is this one.)
-            with self._lock:
-                news = self._announce()
-            self.fanout.post(*news, Message(author, data))
-        else:
-            self.fanout.post(Message(author, data))
+        with self._lock:
+            # Nobody speaks before they have been announced, under the name they have now.
+            elected = author in self._presence and self._announce()
+            elected |= self.fanout.append(Message(author, data))
+        self.fanout.deliver(elected)
 
     def joined(self, member: Member, name: str) -> None:
         """Announce that *member* has come, called *name*."""
@@ -75,19 +72,22 @@ class Room:
             pause = max(ANNOUNCE_SECONDS, len(self.fanout) * ANNOUNCE_SECONDS_PER_MEMBER)
             wait = self._announced_at + pause - self._clock()
             self._waiting = wait > 0
-            news = [] if self._waiting else self._announce()
-        if news:
-            self.fanout.post(*news)
-        elif wait > 0:
+            elected = not self._waiting and self._announce()
+        if wait > 0:
             self._later(wait, self._announce_late)
+        self.fanout.deliver(elected)
 
     def _announce_late(self) -> None:
         with self._lock:
             self._waiting = False
-            news = self._announce()
-        self.fanout.post(*news)
+            elected = self._announce()
+        self.fanout.deliver(elected)
 
-    def _announce(self) -> list[Message[Member]]:
-        """Return the lines that say who came and left. Caller holds the lock."""
+    def _announce(self) -> bool:
+        """
+        Put who came and left in its place in the order; return what Fanout.append does. Caller holds the lock.
+
+        It is the lock that keeps others from speaking between being crossed off here and being announced.
+        """
         self._announced_at = self._clock()
-        return self._presence.announce()
+        return self.fanout.append(*self._presence.announce())

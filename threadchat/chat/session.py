@@ -22,14 +22,15 @@ _PREFIXED = re.compile(r"([^\s:]+): ")
 class Session:
     """One connection's chat: who it is, what it may leave out, what its next line is taken for."""
 
-    __slots__ = ("_adopted", "_ask_name", "_opening", "_quit", "hub", "member")
+    __slots__ = ("_adopted", "_ask_name", "_has_quit", "_on_quit", "_opening", "hub", "member")
 
     def __init__(
         self, hub: Hub, send: Callable[[bytes], None], on_quit: Callable[[], None], ask_name: bool = False
     ) -> None:
         self.hub = hub
         self.member = hub.enter(send)
-        self._quit = on_quit
+        self._on_quit = on_quit
+        self._has_quit = False
         self._ask_name = ask_name
         self._opening = True  # nothing said so far
         self._adopted = ""  # the prefix this client has shown to put in front of its lines
@@ -53,6 +54,11 @@ class Session:
         """Take *lines* of text: say them, or do what they command."""
         saying: list[str] = []
         for text in lines:
+            if self._has_quit:
+                return  # what came in the same read is not said any more
+            if self._opening:
+                self._say(saying)  # under the name it was said under
+                saying = []
             line = self._without_prefix(self._open(text) if self._opening else text)
             if line.startswith("/") and not line.startswith("//"):
                 self._say(saying)
@@ -82,7 +88,8 @@ class Session:
     def quit(self) -> None:
         """Say goodbye and end the connection."""
         self.member.notice("Goodbye!")
-        self._quit()
+        self._has_quit = True
+        self._on_quit()
 
     def leave(self) -> None:
         """The connection has ended."""
@@ -108,7 +115,7 @@ class Session:
         ``NAME: TEXT`` gives the guest that name, and so does the whole line where the listener has asked for
         one. If that cannot be, the guest is told why and what they said is said under the guest name.
         """
-        if line.startswith("/"):
+        if line.startswith("/") and not line.startswith("//"):
             return line
         self._opening = False
         prefixed = _PREFIXED.match(line)

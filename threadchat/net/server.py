@@ -127,12 +127,10 @@ class AppServer(socketserver.ThreadingTCPServer):
             count = limits.max_connections_per_address
             self._refuse(sock, f"There are {count} connections from your address already. Please close one.")
             return
-        thread = threading.Thread(
-            target=self._serve, args=(connection,), name=f"conn-{self.name}-{connection.number}", daemon=True
-        )
         try:
-            if self._connections.add(connection):
-                thread.start()
+            if self._connections.add(connection):  # and numbered by that
+                name = f"conn-{self.name}-{connection.number}"
+                threading.Thread(target=self._serve, args=(connection,), name=name, daemon=True).start()
                 return
         except RuntimeError as problem:  # no more threads
             self._log.warning("thread_refused", problem=str(problem))

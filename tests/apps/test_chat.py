@@ -1,0 +1,244 @@
+"""The chat app: one connection's bytes to its session's lines, and who gets what."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.apps.fakes import FakeConnection
+from tests.chat.people import WELCOME, Chat, Person
+from threadchat.apps.chat import ChatApp
+from threadchat.config import Limits, Server
+from threadchat.errors import CloseReason
+from threadchat.wire.lines import QUIET_SECONDS, LineDecoder
+
+
+class Guest:
+    """Somebody behind a connection, in a chat in which ann listens."""
+
+    def __init__(self, limits: Limits | None = None, ask_name: bool = False) -> None:
+        self.chat = Chat()
+        self.ann: Person = self.chat.enter("ann")
+        self.connection = FakeConnection()
+        server = Server(addr=("tcp://127.0.0.1:7007",), limits=limits or Limits(), ask_name=ask_name)
+        self.app = ChatApp(self.connection(), self.chat.hub, server)
+        self.app.connected()
+        self.greeting = self.connection.hears()
+        self.ann.hears()
+
+    def sends(self, *reads: bytes) -> None:
+        """Send bytes, which arrive as these *reads*."""
+        for data in reads:
+            self.app.received(data)
+
+    def hears(self) -> list[str]:
+        """Return the lines that have come since the last call."""
+        return self.connection.hears()
+
+    def ann_hears(self) -> list[str]:
+        """Return the lines that ann has heard since the last call."""
+        return self.ann.hears()
+
+
+@pytest.fixture
+def guest() -> Guest:
+    """A guest who has just come."""
+    return Guest()
+
+
+def test_a_newcomer_is_greeted(guest: Guest) -> None:
+    """The first line exactly as configured."""
+    assert guest.greeting[0] == WELCOME
+
+
+def test_lines_are_said_and_counted(guest: Guest) -> None:
+    """However they are cut into reads."""
+    guest.sends(b"hi\nhow ", b"are you?\r", b"\nbye\n")
+    assert guest.ann_hears() == ["guest-2: hi", "guest-2: how are you?", "guest-2: bye"]
+    assert guest.app.lines_in == 3
+
+
+def test_what_is_said_is_safe(guest: Guest) -> None:
+    """Escape sequences, bidi controls and broken UTF-8 do not reach another terminal."""
+    guest.sends(b"\x1b[31mred\x1b[0m \xe2\x80\xaetxt\xfe\n")
+    assert guest.ann_hears() == ["guest-2: [31mred[0m txt\ufffd"]
+
+
+class TestClientsOfAllKinds:
+    """The shapes that other people's clients come in."""
+
+    def test_no_line_end_ever(self, guest: Guest) -> None:
+        """Silence ends the message."""
+        guest.sends(b"hello")
+        assert guest.ann_hears() == []
+        assert guest.app.patience == QUIET_SECONDS
+        guest.app.quiet()
+        assert guest.ann_hears() == ["guest-2: hello"]
+        assert guest.app.patience is None
+
+    def test_text_and_line_end_in_two_segments(self, guest: Guest) -> None:
+        """One line, not two; also if there is silence in between."""
+        guest.sends(b"one", b"\n", b"two", b"\n")
+        assert guest.ann_hears() == ["guest-2: one", "guest-2: two"]
+
+    def test_a_fixed_buffer_padded_with_nul(self, guest: Guest) -> None:
+        """The text is said, the padding is not."""
+        guest.sends(b"hello".ljust(1024, b"\0"), b"again".ljust(1024, b"\0"))
+        assert guest.ann_hears() == ["guest-2: hello", "guest-2: again"]
+
+    def test_one_byte_at_a_time(self, guest: Guest) -> None:
+        """A telnet in character mode."""
+        guest.sends(*[bytes([byte]) for byte in b"John: hi\r\n"])
+        assert guest.ann_hears() == ["* guest-2 is now John", "John: hi"]
+
+    def test_the_name_as_the_first_line(self) -> None:
+        """Where the listener asks for it."""
+        guest = Guest(ask_name=True)
+        guest.sends(b"John\n", b"hi\n")
+        assert guest.ann_hears() == ["* guest-2 is now John", "John: hi"]
+
+    def test_a_line_unfinished_at_the_end_is_said(self, guest: Guest) -> None:
+        """``printf hello | nc``; then the talker is gone."""
+        guest.sends(b"hello")
+        guest.app.closed(CloseReason.EOF)
+        assert guest.ann_hears() == ["guest-2: hello", "* guest-2 left"]
+
+    @pytest.mark.parametrize("reason", [CloseReason.RESET, CloseReason.SHUTDOWN, CloseReason.PROTOCOL])
+    def test_a_line_unfinished_when_cut_off_is_not_said(self, guest: Guest, reason: CloseReason) -> None:
+        """Nobody knows how it would have gone on."""
+        guest.sends(b"I hate yo")
+        guest.app.closed(reason)
+        assert guest.ann_hears() == ["* guest-2 left"]
+
+
+class TestTelnet:
+    """Clients that speak telnet."""
+
+    def test_lines_to_a_telnet_client_end_in_crlf_once_it_has_shown_to_be_one(self, guest: Guest) -> None:
+        """And never before; its commands are refused, not said."""
+        guest.ann.says("hi")
+        assert guest.connection.data == b"ann: hi\n"
+        guest.connection.hears()
+        guest.sends(b"\xff\xfd\x01hel", b"lo\r\n")
+        assert guest.connection.data == b"\xff\xfc\x01"
+        guest.connection.pieces.clear()
+        assert guest.ann_hears() == ["guest-2: hello"]
+        guest.ann.says("hi")
+        assert guest.connection.data == b"ann: hi\r\n"
+
+    def test_who_never_sent_iac_gets_none(self, guest: Guest) -> None:
+        """Not one byte of telnet."""
+        guest.sends(b"hello\n/help\n/nosuch\n")
+        assert b"\xff" not in guest.connection.data
+
+
+class TestWrongProtocols:
+    """Programs that have come to the wrong port."""
+
+    @pytest.mark.parametrize(
+        ("first", "word"),
+        [
+            (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "web server"),
+            (b"OPTIONS * HTTP/1.0\r\n\r\n", "web server"),
+            (b"\x16\x03\x01\x02\x00\x01\x00", "TLS"),
+        ],
+    )
+    def test_they_get_one_clear_line_and_are_closed(self, guest: Guest, first: bytes, word: str) -> None:
+        """Nothing of theirs is said."""
+        guest.sends(first)
+        (told,) = guest.hears()
+        assert told.startswith("* ")
+        assert word in told
+        assert guest.connection.reason is CloseReason.PROTOCOL
+        assert guest.ann_hears() == []
+
+    def test_later_it_is_talk(self, guest: Guest) -> None:
+        """People may quote HTTP, and begin with a verb."""
+        guest.sends(b"GET well soon\n", b"GET / HTTP/1.1\n")
+        assert guest.ann_hears() == ["guest-2: GET well soon", "guest-2: GET / HTTP/1.1"]
+        assert guest.connection.reason is None
+
+
+class TestLongLines:
+    """Lines over the limit, which is counted in bytes."""
+
+    def test_an_overlong_line_is_told_once_and_costs_itself_only(self) -> None:
+        """With the limit; what came before and after is said."""
+        guest = Guest(Limits(max_line_bytes=16))
+        guest.sends(b"before\n" + b"x" * 17, b"x" * 1000, b"x\nafter\n")
+        assert guest.hears() == ["* That line was not said: it is longer than 16 bytes."]
+        assert guest.ann_hears() == ["guest-2: before", "guest-2: after"]
+        assert guest.connection.reason is None
+
+    def test_endless_data_ends_the_connection(self) -> None:
+        """With the reason."""
+        guest = Guest(Limits(max_line_bytes=16))
+        guest.sends(b"x" * (16 * LineDecoder.ENDLESS_FACTOR + 1))
+        (told,) = guest.hears()
+        assert told == "* Goodbye: a line has at most 16 bytes, and yours does not end."
+        assert guest.connection.reason is CloseReason.PROTOCOL
+
+
+class TestFloodControl:
+    """A talker over the limit is slowed by not being read, never cut."""
+
+    def test_a_burst_passes_and_more_of_it_is_slowed(self) -> None:
+        """Every line is said in the end, in order."""
+        guest = Guest(Limits(flood_lines_per_second=1000.0, flood_burst_lines=3))
+        guest.sends(b"".join(b"%d\n" % number for number in range(5)))
+        assert guest.ann_hears() == [f"guest-2: {number}" for number in range(5)]
+        assert guest.connection.slept
+        assert all(0 <= seconds <= 0.001 for seconds in guest.connection.slept)
+        assert guest.connection.reason is None
+
+    def test_within_the_burst_nobody_is_slowed(self) -> None:
+        """A paste is no flood."""
+        guest = Guest(Limits(flood_lines_per_second=0.001, flood_burst_lines=200))
+        guest.sends(b"line\n" * 200)
+        assert len(guest.ann_hears()) == 200
+        assert guest.connection.slept == []
+
+    def test_it_can_be_turned_off(self) -> None:
+        """With a rate of 0."""
+        guest = Guest(Limits(flood_lines_per_second=0.0, flood_burst_lines=1))
+        guest.sends(b"line\n" * 5000)
+        assert len(guest.ann_hears()) == 5000
+        assert guest.connection.slept == []
+
+    def test_a_talker_who_is_slowed_does_not_hold_up_a_shutdown(self) -> None:
+        """What has not been said by then is not."""
+        guest = Guest(Limits(flood_lines_per_second=0.001, flood_burst_lines=1))
+        guest.connection.reason = CloseReason.SHUTDOWN
+        guest.sends(b"one\ntwo\n")
+        assert guest.ann_hears() == ["guest-2: one"]
+
+    def test_the_last_unfinished_line_is_said_without_delay(self) -> None:
+        """There is nothing left to be slowed: the talker is gone."""
+        guest = Guest(Limits(flood_lines_per_second=0.001, flood_burst_lines=1))
+        guest.sends(b"one\n", b"two")
+        guest.connection.reason = CloseReason.EOF
+        guest.app.closed(CloseReason.EOF)
+        assert guest.connection.slept == []
+        assert guest.ann_hears() == ["guest-2: one", "guest-2: two", "* guest-2 left"]
+
+
+def test_quit_ends_the_connection(guest: Guest) -> None:
+    """With a goodbye."""
+    guest.sends(b"/quit\n")
+    assert guest.hears() == ["* Goodbye!"]
+    assert guest.connection.reason is CloseReason.QUIT
+
+
+def test_what_the_server_says_of_the_connection_is_a_notice(guest: Guest) -> None:
+    """A line of its own."""
+    guest.app.notify("The server is shutting down. Goodbye!")
+    assert guest.hears() == ["* The server is shutting down. Goodbye!"]
+
+
+def test_listeners_of_one_chat_are_doors_to_the_same_rooms(guest: Guest) -> None:
+    """Whoever comes in by another one is there."""
+    other = FakeConnection()
+    app = ChatApp(other(), guest.chat.hub, Server(addr=("unix:///run/chat.sock",), welcome="Mind the step!"))
+    app.connected()
+    assert other.hears()[0] == "Mind the step!"
+    app.received(b"Bob: hi\n")
+    assert guest.hears()[-1] == "Bob: hi"

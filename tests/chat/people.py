@@ -1,0 +1,70 @@
+"""A chat without sockets: a hub with a clock of its own, and people who talk in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fakes import FakeClock, ListSink
+from threadchat.chat.hub import Hub
+from threadchat.chat.session import Session
+
+WELCOME = "Welcome to the chatroom!"
+
+
+def at_once(seconds: float, action: Callable[[], None]) -> None:
+    """Run *action* now: a timer for tests in which it does not matter when things are announced."""
+    action()
+
+
+class Person:
+    """Somebody with a session, who says things and hears things."""
+
+    def __init__(self, hub: Hub, ask_name: bool = False) -> None:
+        self._sink = ListSink()
+        self.hung_up = 0
+        self.session = Session(hub, self._sink.send, self._hang_up, ask_name)
+        self.session.greet(WELCOME)
+
+    def _hang_up(self) -> None:
+        self.hung_up += 1
+
+    @property
+    def name(self) -> str:
+        """The name others see now."""
+        return self.session.member.name
+
+    def says(self, *lines: str) -> None:
+        """Send *lines*, all in one read."""
+        self.session.receive(list(lines))
+
+    def hears(self) -> list[str]:
+        """Return the lines that have come since the last call."""
+        lines = self._sink.lines
+        self._sink.pieces.clear()
+        return lines
+
+    def leaves(self) -> None:
+        """End the connection."""
+        self.session.leave()
+
+
+class Chat:
+    """A hub, in which everything is announced at once."""
+
+    def __init__(self) -> None:
+        self.hub = Hub(FakeClock(), at_once)
+
+    def enter(self, name: str = "", ask_name: bool = False) -> Person:
+        """Return a newcomer, called *name* if there is one; nobody has anything left to hear."""
+        person = Person(self.hub, ask_name)
+        if name:
+            person.says(f"/nick {name}")
+            person.hears()
+        return person
+
+    def of(self, *names: str) -> list[Person]:
+        """Return people with these *names*, who have heard each other come in."""
+        people = [self.enter(name) for name in names]
+        for person in people:
+            person.hears()
+        return people

@@ -1,0 +1,83 @@
+"""Stand-ins for what threadchat's core is given from outside: a clock, a timer, receivers, a log."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, cast
+
+import structlog
+
+from threadchat.log import Log
+
+
+class FakeClock:
+    """A monotonic clock that stands still until told otherwise."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let so many *seconds* pass."""
+        self.now += seconds
+
+
+class FakeLater:
+    """The timer of a FakeClock: keeps what is due later until :meth:`pass_time`."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._due: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self, seconds: float, action: Callable[[], None]) -> None:
+        self._due.append((self._clock.now + seconds, action))
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let so many *seconds* pass, and run what has become due."""
+        self._clock.advance(seconds)
+        ready = [action for when, action in self._due if when <= self._clock.now]
+        self._due = [(when, action) for when, action in self._due if when > self._clock.now]
+        for action in ready:
+            action()
+
+
+class ListSink:
+    """A receiver that keeps what it is sent, piece by piece."""
+
+    def __init__(self, crlf: bool = False) -> None:
+        self.crlf = crlf
+        self.pieces: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        """Keep *data*."""
+        self.pieces.append(data)
+
+    @property
+    def data(self) -> bytes:
+        """Everything sent so far."""
+        return b"".join(self.pieces)
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything sent so far, as lines without their ends."""
+        return self.data.decode().splitlines()
+
+
+def recording_log() -> tuple[Log, list[MutableMapping[str, Any]]]:
+    """Return a log, and the list that its events are kept in."""
+    capture = structlog.testing.LogCapture()
+    log = structlog.wrap_logger(structlog.testing.ReturnLogger(), processors=[capture])
+    return cast(Log, log), capture.entries
+
+
+def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
+    """Cut *data* at the places *cuts*, which are taken modulo its length, as TCP may."""
+    places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
+    for start, end in itertools.pairwise(places):
+        yield data[start:end]
