@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import debian
+from tests.box import Box, BoxError
 
 UNITS = Path(__file__).parents[2] / "systemd"
 
@@ -61,3 +62,14 @@ def test_opening_the_network_costs_no_more_than_the_drop_in_says(units: Path) ->
     assert not exposed_over(9, units / "threadchat.service")
     assert exposed_over(8, units / "threadchat.service")
     assert analyze("verify", units / "threadchat.service").stderr == ""
+
+
+def test_a_running_systemd_agrees(box: Box) -> None:
+    """What it says online may differ from what it says of a file."""
+    for unit in ("threadchat.service", "threadchat.socket"):
+        box.copy(UNITS / unit, f"/etc/systemd/system/{unit}")
+    box.systemctl("daemon-reload")
+
+    box.run("systemd-analyze", "security", "--threshold=2", "threadchat.service")
+    with pytest.raises(BoxError):
+        box.run("systemd-analyze", "security", "--threshold=1", "threadchat.service")
