@@ -6,7 +6,8 @@ What can go wrong, and why a connection ends.
     ├── ListenError            an address could not be listened on
     ├── ConnectError           a server could not be reached (the client's counterpart)
     ├── WireError              the peer broke the framing: tell it, close
-    └── ChatError              a user's mistake: tell them, go on
+    ├── ChatError              a user's mistake: tell them, go on
+    └── LedgerError            what is known about kept connections cannot be read, or has no room
 
 Anything else that escapes a connection's thread is a bug of ours: it is logged with its
 traceback and ends that one connection.
@@ -44,6 +45,10 @@ class WireError(ThreadchatError):
 
 class ChatError(ThreadchatError):
     """A user asked for something impossible; the message is one sentence for that user."""
+
+
+class LedgerError(ThreadchatError):
+    """What was inherited is not a ledger that can be read here; or a ledger is full."""
 
 
 class CloseReason(Enum):
