@@ -1,8 +1,11 @@
 # `make` alone lists the targets. Everything runs in .venv, which the first target that needs it makes.
 PYTHON ?= python3
 BIN := .venv/bin
+PREFIX ?= /opt/threadchat
+CONFIG ?= /etc/threadchat
+UNITS ?= /etc/systemd/system
 
-.PHONY: help run test lint format bench clean
+.PHONY: help run test lint format install uninstall bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +29,22 @@ lint: .venv/ready  ## check style and types
 format: .venv/ready  ## rewrite the sources in the project's style
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
+
+install:  ## put a venv, the units and a commented configuration in place (DESTDIR, PREFIX)
+	$(PYTHON) -m venv $(DESTDIR)$(PREFIX)
+	rm -rf build  # setuptools would pack what is left there
+	$(DESTDIR)$(PREFIX)/bin/python -m pip install --quiet --no-compile --upgrade .
+	@# The scripts and the bytecode are to name the place they are for, not the one they were made in.
+	cd $(DESTDIR)$(PREFIX) && grep -lIr '$(DESTDIR)$(PREFIX)' bin pyvenv.cfg | xargs sed -i 's|$(DESTDIR)$(PREFIX)|$(PREFIX)|g'
+	$(DESTDIR)$(PREFIX)/bin/python -m compileall -q -f -s '$(DESTDIR)' $(DESTDIR)$(PREFIX)/lib
+	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(CONFIG)
+	for unit in threadchat.service threadchat.socket; do \
+		sed 's|/opt/threadchat|$(PREFIX)|; s|/etc/threadchat|$(CONFIG)|' systemd/$$unit >$(DESTDIR)$(UNITS)/$$unit; done
+	[ -e $(DESTDIR)$(CONFIG)/threadchat.toml ] || install -m 644 systemd/threadchat.toml $(DESTDIR)$(CONFIG)
+	@echo "Now: systemctl daemon-reload; systemctl enable --now threadchat.socket threadchat.service"
+
+uninstall:  ## remove what install put in place; the configuration and the history stay
+	rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(UNITS)/threadchat.service $(DESTDIR)$(UNITS)/threadchat.socket
 
 bench: .venv/ready  ## measure against the peers, write benchmarks/README.md (half an hour)
 	$(BIN)/pip install --quiet --editable '.[bench]'

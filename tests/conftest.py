@@ -42,6 +42,13 @@ def _children() -> set[str]:
     return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def what_stays_is_not_collected() -> None:
+    """Spare the collection after every test what was there before the first one."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_leaks() -> Iterator[None]:
     """Fail a test that leaves a thread, a descriptor or a process behind."""

@@ -10,7 +10,13 @@ from typing import NoReturn
 import pytest
 
 #: Package for each program whose package has another name.
-_PACKAGE = {"nc": "netcat-openbsd", "redis-server": "redis-server", "php": "php-cli"}
+_PACKAGE = {
+    "nc": "netcat-openbsd",
+    "redis-server": "redis-server",
+    "php": "php-cli",
+    "systemd-analyze": "systemd",
+    "dbus-daemon": "dbus",
+}
 
 
 def require(program: str) -> str:

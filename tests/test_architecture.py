@@ -20,7 +20,7 @@ LAYERS = (
     {"net", "client", "workers"},
     {"chat"},
     {"wire"},
-    {"log", "config", "limits"},
+    {"log", "config", "limits", "systemd", "watchdog"},
     {"addresses", "errors", "__init__"},
 )
 

@@ -13,6 +13,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -45,7 +46,8 @@ def parse_duration(value: object) -> float:
 
 
 def _format_duration(seconds: float) -> str:
-    return f"{seconds:g}s"
+    # Not :g, which writes long and short ones with an exponent, and rounds.
+    return f"{Decimal(repr(seconds)):f}".removesuffix(".0") + "s"
 
 
 def _parse_addresses(value: object) -> tuple[str, ...]:
@@ -94,7 +96,7 @@ class Limits(Section):
     when_full: Literal["refuse", "wait"] = "refuse"
     max_connections_per_address: int = Field(0, ge=0)  # 0: no limit; loopback is never limited
     max_line_bytes: int = Field(4096, ge=16)
-    flood_lines_per_second: float = Field(20.0, ge=0)  # 0: off
+    flood_lines_per_second: float = Field(20.0, ge=0, allow_inf_nan=False)  # 0: off
     flood_burst_lines: int = Field(200, ge=1)
     max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024)  # worker
     idle_timeout: Duration = 0.0  # 0: none

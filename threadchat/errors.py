@@ -16,7 +16,8 @@ What can go wrong, and why a connection ends.
     │   ├── Unanswered         it went on to the next event without an answer: it is kept
     │   └── WorkerReported     it answered with an error frame: it is kept
     ├── RpcError               a call over RPC failed: the caller is told why
-    └── ChatError              a user's mistake: tell them, go on
+    ├── ChatError              a user's mistake: tell them, go on
+    └── LedgerError            what is known about kept connections cannot be read, or has no room
 
 Anything else that escapes a connection's thread is a bug of ours: it is logged with its
 traceback and ends that one connection.
@@ -94,6 +95,10 @@ class RpcError(ThreadchatError):
 
 class ChatError(ThreadchatError):
     """A user asked for something impossible; the message is one sentence for that user."""
+
+
+class LedgerError(ThreadchatError):
+    """What was inherited is not a ledger that can be read here; or a ledger is full."""
 
 
 class CloseReason(Enum):

@@ -33,7 +33,8 @@ class TokenBucket:
         """Take up to *wanted* tokens and return how many were there to take."""
         if not self._rate:
             return wanted
-        self._refill()
+        if wanted > self._tokens:
+            self._refill()
         taken = min(wanted, int(self._tokens))
         self._tokens -= taken
         return taken

@@ -154,7 +154,7 @@ class TestFull:
         with running(Limits(max_connections=1)) as echo, echo.client() as inside, contextlib.ExitStack() as stack:
             assert echoes(inside, b"first")
             refused = [stack.enter_context(echo.client()) for _ in range(10)]
-            assert all(reads_all(client).startswith(b"* Full") for client in refused)
+            assert all(reads_all(client).startswith(b"* The server is full") for client in refused)
             assert echo.server._refused == 3
 
     def test_when_full_the_next_waits(self) -> None:

@@ -57,9 +57,10 @@ class ChatApp(App):
                 self._connection.end(CloseReason.PROTOCOL)
                 return
         text, answers = self._telnet.feed(data)
-        if answers:
-            self._connection.send(answers)
-        self._session.member.crlf = self._telnet.active
+        if self._telnet.active:
+            self._session.member.crlf = True
+            if answers:
+                self._connection.send(answers)
         feed = self._decoder.feed(text)
         self._speak(feed.lines)
         if feed.overlong is not Overlong.NO:

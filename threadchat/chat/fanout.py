@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 #: A talker waits for the deliverer once this much is pending, so that talkers faster than
 #: delivery are slowed (by not being read) instead of filling the memory.
@@ -40,8 +39,7 @@ class Receiver(Protocol):
 M = TypeVar("M", bound=Receiver)
 
 
-@dataclass(frozen=True, slots=True)
-class Message(Generic[M]):
+class Message(NamedTuple, Generic[M]):
     """Bytes for every member but the author, who knows what they said."""
 
     author: M | None

@@ -22,7 +22,7 @@ _PREFIXED = re.compile(r"([^\s:]+): ")
 class Session:
     """One connection's chat: who it is, what it may leave out, what its next line is taken for."""
 
-    __slots__ = ("_adopted", "_ask_name", "_has_quit", "_on_quit", "_opening", "hub", "member")
+    __slots__ = ("_adopted", "_ask_name", "_has_quit", "_on_quit", "_opening", "_prefixes", "hub", "member")
 
     def __init__(
         self, hub: Hub, send: Callable[[bytes], None], on_quit: Callable[[], None], ask_name: bool = False
@@ -33,7 +33,8 @@ class Session:
         self._has_quit = False
         self._ask_name = ask_name
         self._opening = True  # nothing said so far
-        self._adopted = ""  # the prefix this client has shown to put in front of its lines
+        self._adopted: tuple[str, ...] = ()  # the prefix this client has shown to put in front of its lines
+        self._prefixes = self._own_prefixes()
 
     @property
     def room(self) -> Room:
@@ -59,7 +60,9 @@ class Session:
             if self._opening:
                 self._say(saying)  # under the name it was said under
                 saying = []
-            line = self._without_prefix(self._open(text) if self._opening else text)
+            line = self._open(text) if self._opening else text
+            if line.startswith(self._prefixes):
+                line = self._without_prefix(line)
             if line.startswith("/") and not line.startswith("//"):
                 self._say(saying)
                 saying = []
@@ -75,6 +78,7 @@ class Session:
         """Take the name *wanted*. Raises ChatError, for the user, where that cannot be."""
         before = self.member.name
         self.hub.rename(self.member, wanted)
+        self._prefixes = self._own_prefixes()
         if self.member.name != before:
             self.member.notice(f"You are now {self.member.name}")
 
@@ -97,16 +101,18 @@ class Session:
 
     def _say(self, lines: list[str]) -> None:
         if lines:
-            prefix = f"{self.member.name}: "
+            prefix = self._prefixes[0]
             text = prefix + f"\n{prefix}".join(lines) + "\n"
             self.room.say(self.member, text.encode())
 
     def _without_prefix(self, line: str) -> str:
-        """Return *line* without the talker's own name in front, where their client has put it there."""
-        for prefix in (f"{self.member.name}: ", self._adopted):
-            if prefix and line.startswith(prefix):
-                return line.removeprefix(prefix)
-        return line
+        """Return *line*, which has the talker's own name in front, without it."""
+        (prefix, *_) = [prefix for prefix in self._prefixes if line.startswith(prefix)]
+        return line.removeprefix(prefix)
+
+    def _own_prefixes(self) -> tuple[str, ...]:
+        """Return what the talker's client may put in front of a line; the first is what the server does."""
+        return (f"{self.member.name}: ", *self._adopted)
 
     def _open(self, line: str) -> str:
         """
@@ -129,5 +135,6 @@ class Session:
             return line if prefixed else ""
         if not prefixed:
             return ""
-        self._adopted = prefixed[0]
+        self._adopted = (prefixed[0],)
+        self._prefixes = self._own_prefixes()
         return line

@@ -1,0 +1,89 @@
+"""``make install`` and ``make uninstall``, into a directory that plays the machine's root."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from threadchat import __version__
+from threadchat.config import Config, parse
+
+ROOT = Path(__file__).parents[2]
+
+
+def make(target: str, stage: Path) -> None:
+    command = ["make", "--directory", str(ROOT), target, f"DESTDIR={stage}", f"PYTHON={sys.executable}"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def files(stage: Path) -> set[str]:
+    """What is in *stage*, without the inside of the venv."""
+    found = (path.relative_to(stage).as_posix() for path in stage.rglob("*") if not path.is_dir())
+    return {path for path in found if not path.startswith("opt/threadchat/")}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    stage = tmp_path_factory.mktemp("stage")
+    make("install", stage)
+    return stage
+
+
+def test_everything_is_put_in_place(stage: Path) -> None:
+    said = subprocess.run(
+        [stage / "opt/threadchat/bin/python", "-I", "-m", "threadchat", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=stage,
+    )
+
+    assert __version__ in said.stdout
+    assert files(stage) == {
+        "etc/systemd/system/threadchat.service",
+        "etc/systemd/system/threadchat.socket",
+        "etc/threadchat/threadchat.toml",
+    }
+
+
+def test_nothing_names_the_place_it_was_made_in(stage: Path) -> None:
+    """Packagers build in one place for another; the unit's program must find its interpreter."""
+    program = stage / "opt/threadchat/bin/threadchat"
+    assert program.read_text().startswith("#!/opt/threadchat/bin/python")
+    named = [path for path in stage.rglob("*") if path.is_file() and bytes(stage) in path.read_bytes()]
+    assert named == []
+
+
+def test_installing_again_keeps_the_administrators_configuration(stage: Path) -> None:
+    """The same command upgrades."""
+    config = stage / "etc/threadchat/threadchat.toml"
+    shipped = config.read_text()
+    config.write_text("# mine\n" + shipped)
+    make("install", stage)
+
+    assert config.read_text() == "# mine\n" + shipped
+
+
+def test_uninstalling_leaves_only_the_configuration(stage: Path) -> None:
+    make("uninstall", stage)
+
+    assert files(stage) == {"etc/threadchat/threadchat.toml"}
+    assert not (stage / "opt/threadchat").exists()
+
+
+def test_the_shipped_configuration_shows_every_option_with_its_default() -> None:
+    """As it is, and with every option uncommented, it is the default configuration."""
+    text = (ROOT / "systemd/threadchat.toml").read_text()
+    options, count = re.subn(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE)
+    data = tomllib.loads(options)
+    dumped = Config().model_dump()
+
+    assert count > 10
+    assert parse(tomllib.loads(text)) == Config()
+    assert parse(data) == Config()
+    assert data == dumped

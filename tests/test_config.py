@@ -1,0 +1,257 @@
+"""The configuration: its defaults, its mistakes (each with its path), and its round trip."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from threadchat.config import Config, Limits, Server, dump, load, parse, parse_duration
+from threadchat.errors import ConfigError
+
+LOBBY = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:7007"\n'
+
+
+def parsed(text: str) -> Config:
+    """Return the configuration that the TOML *text* describes."""
+    return parse(tomllib.loads(text))
+
+
+def problems(text: str) -> list[str]:
+    """Return what is wrong with the TOML *text*."""
+    with pytest.raises(ConfigError) as refusal:
+        parsed(text)
+    return list(refusal.value.problems)
+
+
+class TestDefaults:
+    """What holds where nothing is said."""
+
+    def test_without_a_file_it_is_the_chat_room(self) -> None:
+        """On the challenge's port, for this machine only."""
+        config = Config()
+        assert config.daemon.stop_timeout == 5.0
+        (lobby,) = config.tcp.servers.items()
+        assert lobby == ("lobby", Server(addr=("tcp://127.0.0.1:7007",)))
+
+    def test_a_server_needs_an_address_only(self) -> None:
+        """The rest is as documented."""
+        lobby = parsed(LOBBY).tcp.servers["lobby"]
+        assert lobby.app == "chat"
+        assert lobby.welcome == "Welcome to the chatroom!"
+        assert lobby.echo_sender
+        assert not lobby.ask_name
+
+    def test_limits_are_as_documented(self) -> None:
+        """Names and values of the design's section 6."""
+        assert Limits().model_dump() == {
+            "max_connections": 10000,
+            "when_full": "refuse",
+            "max_connections_per_address": 0,
+            "max_line_bytes": 4096,
+            "flood_lines_per_second": 20.0,
+            "flood_burst_lines": 200,
+            "idle_timeout": "0s",
+            "send_queue_bytes": 262144,
+            "send_timeout": "30s",
+        }
+
+
+class TestMistakes:
+    """Every one is found, with its path, in a sentence."""
+
+    @pytest.mark.parametrize(
+        ("text", "problem"),
+        [
+            ("prot = 1\n" + LOBBY, "prot: unknown key; known here: daemon, tcp"),
+            ("[deamon]\n" + LOBBY, "deamon: unknown key; did you mean daemon?"),
+            (LOBBY + "adr = 1\n", "tcp.servers.lobby.adr: unknown key; did you mean addr?"),
+            (
+                LOBBY + "[tcp.servers.lobby.limits]\nmax_conections = 1\n",
+                "tcp.servers.lobby.limits.max_conections: unknown key; did you mean max_connections?",
+            ),
+            (
+                LOBBY + "[tcp.server.x]\n",
+                "tcp.server: unknown key; did you mean servers?",
+            ),
+            ("[daemon]\nstop_timeot = '1s'\n", "daemon.stop_timeot: unknown key; did you mean stop_timeout?"),
+            ("[tcp.servers.lobby]\n", "tcp.servers.lobby.addr: field required"),
+            ("[tcp]\n", "tcp.servers: field required"),
+            (LOBBY + "app = 'chatt'\n", "tcp.servers.lobby.app: input should be 'chat', 'echo' or 'broadcast'"),
+            (LOBBY + "echo_sender = 1\n", "tcp.servers.lobby.echo_sender: input should be a valid boolean"),
+            (LOBBY + 'welcome = """two\nlines"""\n', "tcp.servers.lobby.welcome: the welcome is one line"),
+            (LOBBY + 'welcome = ""\n', "tcp.servers.lobby.welcome: the welcome is one line of printable text"),
+            (LOBBY + 'welcome = "\u202e"\n', "tcp.servers.lobby.welcome: the welcome is one line"),
+            (LOBBY + "[daemon]\nstop_timeout = 5\n", "daemon.stop_timeout: write a duration with its unit"),
+            ("[tcp.servers.a]\naddr = '7007'\n", "tcp.servers.a.addr: '7007' is no address: write tcp://"),
+            ("[tcp.servers.a]\naddr = []\n", "tcp.servers.a.addr: write an address, or a list of addresses"),
+            ("[tcp.servers.a]\naddr = ['unix:///a', 1]\n", "tcp.servers.a.addr: write an address, or a list"),
+        ],
+    )
+    def test_a_mistake_is_told_with_its_path(self, text: str, problem: str) -> None:
+        """And with what was probably meant."""
+        (told,) = problems(text)
+        assert told.startswith(problem)
+
+    @pytest.mark.parametrize(
+        ("limit", "problem"),
+        [
+            ("max_connections = 0", "greater than or equal to 1"),
+            ("max_connections = true", "valid integer"),
+            ("max_connections = '5'", "valid integer"),
+            ("max_connections = 1.5", "valid integer"),
+            ("when_full = 'drop'", "'refuse' or 'wait'"),
+            ("max_connections_per_address = -1", "greater than or equal to 0"),
+            ("max_line_bytes = 15", "greater than or equal to 16"),
+            ("flood_lines_per_second = -0.1", "greater than or equal to 0"),
+            ("flood_lines_per_second = inf", "finite"),
+            ("flood_lines_per_second = nan", ""),
+            ("flood_burst_lines = 0", "greater than or equal to 1"),
+            ("idle_timeout = '5'", "write a duration"),
+            ("idle_timeout = '-5s'", "write a duration"),
+            ("send_queue_bytes = 4095", "greater than or equal to 4096"),
+            ("send_timeout = '0s'", "greater than 0"),
+        ],
+    )
+    def test_a_limit_out_of_bounds_is_told(self, limit: str, problem: str) -> None:
+        """Nothing is clamped or guessed."""
+        (told,) = problems(LOBBY + f"[tcp.servers.lobby.limits]\n{limit}\n")
+        assert told.startswith(f"tcp.servers.lobby.limits.{limit.split(' ', maxsplit=1)[0]}: ")
+        assert problem in told
+
+    def test_all_mistakes_are_told_at_once(self) -> None:
+        """Nobody likes to find them one by one."""
+        text = LOBBY + "app = 'x'\nfoo = 1\n[tcp.servers.lobby.limits]\nmax_connections = 0\n[tcp.servers.b]\n[c]\n"
+        assert {problem.split(":")[0] for problem in problems(text)} == {
+            "tcp.servers.lobby.app",
+            "tcp.servers.lobby.foo",
+            "tcp.servers.lobby.limits.max_connections",
+            "tcp.servers.b.addr",
+            "c",
+        }
+
+    def test_a_file_without_servers_is_told(self) -> None:
+        """It would do nothing."""
+        (told,) = problems("[tcp.servers]\n")
+        assert told.startswith("tcp.servers: ")
+
+
+class TestFiles:
+    """What is read from disk."""
+
+    def test_a_file_is_read(self, tmp_path: Path) -> None:
+        """UTF-8, as TOML is."""
+        path = tmp_path / "threadchat.toml"
+        path.write_text(LOBBY + 'welcome = "Grüezi!"\n', "utf-8")
+        assert load(path).tcp.servers["lobby"].welcome == "Grüezi!"
+
+    @pytest.mark.parametrize("content", [b"not = [toml", b"\xff\xfe", b"a = 1\na = 2\n"])
+    def test_a_file_that_is_not_toml_is_told(self, tmp_path: Path, content: bytes) -> None:
+        """With its name."""
+        path = tmp_path / "threadchat.toml"
+        path.write_bytes(content)
+        with pytest.raises(ConfigError) as refusal:
+            load(path)
+        assert str(refusal.value).startswith(f"{path}: not TOML: ")
+
+    def test_a_file_that_cannot_be_read_is_told(self, tmp_path: Path) -> None:
+        """With its name and the reason."""
+        with pytest.raises(ConfigError, match=r"missing\.toml: no such file or directory"):
+            load(tmp_path / "missing.toml")
+        with pytest.raises(ConfigError, match="is a directory"):
+            load(tmp_path)
+
+
+class TestDurations:
+    """As Go writes them."""
+
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("0s", 0.0),
+            ("500ms", 0.5),
+            ("30s", 30.0),
+            ("1.5s", 1.5),
+            ("1m30s", 90.0),
+            ("2h", 7200.0),
+            ("1h1m1s", 3661.0),
+        ],
+    )
+    def test_a_duration_is_so_many_seconds(self, text: str, seconds: float) -> None:
+        """Numbers with units, one after the other."""
+        assert parse_duration(text) == pytest.approx(seconds)
+
+    @pytest.mark.parametrize(
+        "value", ["", "5", "s", "-1s", "1 s", "1d", "1s!", "1s 2", "+1s", "1,5s", 5, 5.0, None, ["5s"]]
+    )
+    def test_anything_else_is_shown_how_to_write_it(self, value: object) -> None:
+        """A number without a unit, too."""
+        with pytest.raises(ValueError, match="write a duration with its unit"):
+            parse_duration(value)
+
+    @given(st.floats(0.0, 1e9, exclude_min=True))
+    def test_every_duration_survives_the_round_trip(self, seconds: float) -> None:
+        """Exactly, however long or short."""
+        text = Limits.model_construct(idle_timeout=seconds).model_dump()["idle_timeout"]
+        assert parse_duration(text) == seconds
+
+
+DURATIONS = st.sampled_from(["1ms", "500ms", "30s", "1m30s", "1000000s", "0.1s", "36h"])
+LIMITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_connections": st.integers(1, 10**6),
+        "when_full": st.sampled_from(["refuse", "wait"]),
+        "max_connections_per_address": st.integers(0, 1000),
+        "max_line_bytes": st.integers(16, 10**6),
+        "flood_lines_per_second": st.floats(0, 1e6),
+        "flood_burst_lines": st.integers(1, 10**6),
+        "idle_timeout": DURATIONS,
+        "send_queue_bytes": st.integers(4096, 10**9),
+        "send_timeout": DURATIONS,
+    },
+)
+ADDRESSES = st.sampled_from(["tcp://127.0.0.1:7007", "tcp://[::1]:0", "tcp://:1", "unix:///run/chat.sock"])
+SERVERS = st.fixed_dictionaries(
+    {"addr": st.one_of(ADDRESSES, st.lists(ADDRESSES, min_size=1))},
+    optional={
+        "app": st.sampled_from(["chat", "echo", "broadcast"]),
+        "welcome": st.text(min_size=1).filter(str.isprintable),
+        "ask_name": st.booleans(),
+        "echo_sender": st.booleans(),
+        "limits": LIMITS,
+    },
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=10), SERVERS, min_size=1, max_size=3), DURATIONS)
+def test_the_effective_configuration_can_be_read_again(servers: dict[str, Any], stop_timeout: str) -> None:
+    """What ``check`` prints is a configuration file that means the same."""
+    config = parse({"daemon": {"stop_timeout": stop_timeout}, "tcp": {"servers": servers}})
+    assert parsed(dump(config)) == config
+
+
+def test_the_effective_configuration_says_everything() -> None:
+    """Defaults and all, in the units that it is written in."""
+    text = dump(parsed(LOBBY))
+    assert 'addr = "tcp://127.0.0.1:7007"' in text
+    assert 'send_timeout = "30s"' in text
+    assert 'stop_timeout = "5s"' in text
+    assert "[tcp.servers.lobby.limits]" in text
+
+
+def test_several_addresses_stay_several() -> None:
+    """One server, two doors."""
+    config = parsed('[tcp.servers.lobby]\naddr = ["tcp://127.0.0.1:7007", "unix:///run/chat.sock"]\n')
+    assert config.tcp.servers["lobby"].addr == ("tcp://127.0.0.1:7007", "unix:///run/chat.sock")
+
+
+def test_a_configuration_is_frozen() -> None:
+    """Nobody changes it behind another's back."""
+    with pytest.raises(ValidationError):
+        Config().daemon.stop_timeout = 1.0  # type: ignore[misc]  # mypy knows it, too

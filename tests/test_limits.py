@@ -1,0 +1,152 @@
+"""Limits as plain arithmetic, with a clock that stands still."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import FakeClock
+from threadchat.limits import AddressCounter, TokenBucket
+
+
+class TestTokenBucket:
+    """A burst, then so many lines a second."""
+
+    def test_a_burst_passes_at_once(self) -> None:
+        """And not one line more."""
+        bucket = TokenBucket(10.0, 3, FakeClock())
+        assert bucket.take(2) == 2
+        assert bucket.take(5) == 1
+        assert bucket.take(1) == 0
+
+    def test_tokens_come_back_at_the_rate(self) -> None:
+        """One at a time."""
+        clock = FakeClock()
+        bucket = TokenBucket(10.0, 3, clock)
+        bucket.take(3)
+        clock.advance(0.11)
+        assert bucket.take(5) == 1
+        clock.advance(0.05)
+        assert bucket.take(5) == 0
+
+    def test_silence_saves_no_more_than_a_burst(self) -> None:
+        """However long."""
+        clock = FakeClock()
+        bucket = TokenBucket(10.0, 3, clock)
+        clock.advance(1e6)
+        assert bucket.take(100) == 3
+
+    def test_waiting_as_long_as_told_is_enough(self) -> None:
+        """And nothing is waited for while there are tokens."""
+        clock = FakeClock()
+        bucket = TokenBucket(4.0, 1, clock)
+        assert bucket.wait() == 0.0
+        bucket.take(1)
+        assert bucket.wait() == pytest.approx(0.25)
+        clock.advance(bucket.wait())
+        assert bucket.take(1) == 1
+
+    def test_a_rate_of_zero_is_no_limit(self) -> None:
+        """Never a wait."""
+        bucket = TokenBucket(0.0, 1, FakeClock())
+        assert bucket.take(1_000_000) == 1_000_000
+        assert bucket.wait() == 0.0
+
+    def test_a_burst_is_at_least_one_line(self) -> None:
+        """Else nobody could ever say anything."""
+        assert TokenBucket(1.0, 0, FakeClock()).take(5) == 1
+
+    @given(
+        st.floats(0.1, 1000.0),
+        st.integers(1, 50),
+        st.lists(st.tuples(st.floats(0.0, 10.0), st.integers(0, 100)), max_size=50),
+    )
+    def test_never_more_than_the_burst_and_the_rate(
+        self, rate: float, burst: int, asked: list[tuple[float, int]]
+    ) -> None:
+        """Whoever asks whenever for however much."""
+        clock = FakeClock(0.0)
+        bucket = TokenBucket(rate, burst, clock)
+        taken = 0
+        for seconds, wanted in asked:
+            clock.advance(seconds)
+            got = bucket.take(wanted)
+            assert 0 <= got <= wanted
+            assert bucket.wait() >= 0.0
+            taken += got
+        assert taken <= burst + rate * clock.now + 1e-6
+
+
+class TestAddressCounter:
+    """So many connections from one address."""
+
+    def test_the_limit_is_for_each_address(self) -> None:
+        """Given back one by one."""
+        counter = AddressCounter(2)
+        assert [counter.acquire("192.0.2.1") for _ in range(3)] == [True, True, False]
+        assert counter.acquire("192.0.2.2")
+        counter.release("192.0.2.1")
+        assert [counter.acquire("192.0.2.1") for _ in range(2)] == [True, False]
+
+    def test_a_refusal_takes_nothing(self) -> None:
+        """As many releases as successful acquires, and everything is free again."""
+        counter = AddressCounter(1)
+        assert [counter.acquire("2001:db8::1") for _ in range(5)] == [True, False, False, False, False]
+        counter.release("2001:db8::1")
+        assert counter.acquire("2001:db8::1")
+
+    @pytest.mark.parametrize(
+        "address", ["127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "::ffff:127.0.0.1", "unix"]
+    )
+    def test_loopback_is_never_limited(self, address: str) -> None:
+        """In any of its forms; a unix socket is as local as can be."""
+        counter = AddressCounter(1)
+        assert all(counter.acquire(address) for _ in range(10))
+        counter.release(address)
+
+    @pytest.mark.parametrize("address", ["128.0.0.1", "10.0.0.1", "::ffff:192.0.2.1", "fe80::1%eth0", "::2"])
+    def test_everybody_else_is(self, address: str) -> None:
+        """Private networks and link-local addresses too."""
+        counter = AddressCounter(1)
+        assert counter.acquire(address)
+        assert not counter.acquire(address)
+
+    def test_a_limit_of_zero_is_none(self) -> None:
+        """Nothing is counted."""
+        counter = AddressCounter(0)
+        assert all(counter.acquire("192.0.2.1") for _ in range(100))
+        counter.release("192.0.2.1")
+
+    def test_what_has_gone_is_forgotten(self) -> None:
+        """A counter does not remember everybody who ever came."""
+        counter = AddressCounter(5)
+        for number in range(100):
+            counter.acquire(f"192.0.2.{number}")
+            counter.release(f"192.0.2.{number}")
+        assert len(counter._counts) == 0
+
+    def test_the_limit_holds_under_threads(self) -> None:
+        """Eight threads come and go from one address: never more than three are in."""
+        counter, lock = AddressCounter(3), threading.Lock()
+        inside, most = [0], [0]
+
+        def come_and_go() -> None:
+            for _ in range(300):
+                if counter.acquire("192.0.2.1"):
+                    with lock:
+                        inside[0] += 1
+                        most[0] = max(most[0], inside[0])
+                    with lock:
+                        inside[0] -= 1
+                    counter.release("192.0.2.1")
+
+        threads = [threading.Thread(target=come_and_go) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert 1 <= most[0] <= 3
+        assert [counter.acquire("192.0.2.1") for _ in range(4)] == [True, True, True, False]
