@@ -73,7 +73,7 @@ def test_an_event_waits_for_a_worker_but_not_for_ever() -> None:
     with pooling("hangs") as (pool, _):
         pool._config = pool._config.model_copy(update={"allocate_timeout": 0.05})
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._idle, "the worker to be busy")
+        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
         with pytest.raises(NoFreeWorker, match=r"none within 0\.05 s"):
             pool.exec(event(b"hello\r\n"))
         pool.workers()[0].kill()
@@ -84,7 +84,7 @@ def test_the_queue_has_a_limit() -> None:
     """max_queue_size counts what is queued and what is executing."""
     with pooling("hangs", max_queue_size=1) as (pool, _):
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._idle, "the worker to be busy")
+        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
         with pytest.raises(NoFreeWorker, match="max_queue_size"):
             pool.exec(event(b"hello\r\n"))
         pool.workers()[0].kill()
@@ -179,7 +179,7 @@ def test_reset_does_not_wait_for_ever() -> None:
     """A worker that hangs is killed after reset_timeout."""
     with pooling("hangs", reset_timeout="50ms") as (pool, _):
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._idle, "the worker to be busy")
+        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
         pool._config = pool._config.model_copy(update={"reset_timeout": 0.05})
         try:
             pool.reset()
@@ -225,9 +225,9 @@ def test_close_lets_an_event_finish() -> None:
     answers = []
     with pooling("answers_slowly") as (pool, _):
         busy = in_thread(lambda: answers.append(pool.exec(event(b"bad\r\n"))))
-        until(lambda: not pool._idle, "the worker to be busy")
+        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
         waiting = in_thread(lambda: pool.exec(event(b"hello\r\n")), NoFreeWorker)
-        until(lambda: pool._waiting, "an event to wait")
+        until(lambda: pool._dispatcher.waiting, "an event to wait")
     busy.join()
     waiting.join()
 
@@ -238,7 +238,7 @@ def test_close_does_not_wait_for_ever() -> None:
     """destroy_timeout says how long."""
     with pooling("hangs", destroy_timeout="50ms") as (pool, _):
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._idle, "the worker to be busy")
+        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
     busy.join()
 
 

@@ -39,6 +39,7 @@ class Connection:
     """A connected stream socket. ``peer`` is for people, ``address`` is what the limits count by."""
 
     __slots__ = (
+        "_allowance_bytes",
         "_broken",
         "_flusher",
         "_lock",
@@ -69,6 +70,7 @@ class Connection:
         self._socket = sock
         self._flusher = flusher
         self._max_queue_bytes = max_queue_bytes
+        self._allowance_bytes = 0  # of the longest answer, which may be queued beyond the limit
         self._send_timeout = send_timeout
         self._lock = threading.Lock()
         self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
@@ -120,16 +122,10 @@ class Connection:
         except OSError:
             self.cut(CloseReason.RESET)
 
-    def send_paced(self, data: bytes) -> None:
-        """
-        Send *data* at the receiver's pace, like :meth:`send_blocking`, and in order with other threads' sends.
-
-        For answers to this very peer on a connection that others send to as well.
-        """
-        for start in range(0, len(data), READ_BYTES):
-            self.send(data[start : start + READ_BYTES] if len(data) > READ_BYTES else data)
-            if self._queue is not None:
-                self._drain()
+    def wait_sent(self) -> None:
+        """Wait until what was sent has been taken by the kernel, or the receiver has been cut off."""
+        if self._queue is not None:
+            self._drain()
 
     def limit_blocking_sends(self) -> None:
         """Make :meth:`send_blocking` give up after the send time-out without progress."""
@@ -207,6 +203,17 @@ class Connection:
                 if self._queue is not None:
                     self._flusher.watch(self, self._socket.fileno())
 
+    def answer(self, data: bytes) -> None:
+        """
+        Send *data* as :meth:`send` does, however long it is: the peer has asked for it, and must take it.
+
+        Whoever answers sees to it with :meth:`wait_sent` that one answer is taken before the next is made.
+        """
+        if len(data) > self._allowance_bytes:
+            with self._lock:
+                self._allowance_bytes = len(data)
+        self.send(data)
+
     def end(self, reason: CloseReason) -> None:
         """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
         # Two threads may come here at once, and either reason is as good; later ones are consequences.
@@ -255,7 +262,7 @@ class Connection:
 
     def _enqueue(self, queue: SendQueue, data: bytes) -> None:
         queue.append(data)
-        if queue.bytes > self._max_queue_bytes:
+        if queue.bytes > self._max_queue_bytes + self._allowance_bytes:
             self._cut(CloseReason.SLOW_CONSUMER_BYTES)
 
     def _cut(self, reason: CloseReason) -> None:

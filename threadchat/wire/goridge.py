@@ -44,7 +44,7 @@ _CHECKED = struct.Struct("<BBI")
 _UNCHECKED = struct.Struct("<IBB")
 _HEADER = struct.Struct("<BBIIBB")
 _EVENT_REST = struct.Struct("<IBBI")
-_OPTION = struct.Struct("<I")
+_OPTIONS = [struct.Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1)]
 _VERSION_1 = 0x10
 _WORDS = HEADER_BYTES // 4
 
@@ -65,7 +65,7 @@ def encode(payload: bytes, options: Sequence[int] = (), flags: int = 0, stream: 
     try:
         checked = _CHECKED.pack(_VERSION_1 | (_WORDS + len(options)), flags, len(payload))
         rest = _UNCHECKED.pack(crc32(checked), stream, 0)
-        words = b"".join(map(_OPTION.pack, options))
+        words = _OPTIONS[len(options)].pack(*options)
     except struct.error as problem:
         raise ValueError(f"not a frame: {problem}") from None
     return b"".join((checked, rest, words, payload))
@@ -119,11 +119,12 @@ class FrameDecoder:
                 self._missing_bytes = body + length - end
                 self._buffer += data[at:]
                 return frames
-            options = struct.unpack_from(f"<{words - _WORDS}I", data, at + HEADER_BYTES)
+            options = _OPTIONS[words - _WORDS].unpack_from(data, at + HEADER_BYTES)
             frames.append(Frame(data[body : body + length], options, flags, stream))
             at = body + length
-        self._missing_bytes = HEADER_BYTES - (end - at)
-        self._buffer += data[at:]
+        if at < end:
+            self._missing_bytes = HEADER_BYTES - (end - at)
+            self._buffer += data[at:]
         return frames
 
 

@@ -93,7 +93,8 @@ def read_reply(frame: Frame) -> Reply:
         raise WorkerViolation("streamed reply: streaming is not supported")
     if len(options) != 1 or options[0] > len(payload):
         raise WorkerViolation(f"reply of {len(payload)} bytes with options {list(options)}")
-    context, body = payload[: options[0]], payload[options[0] :]
+    size = options[0]
+    context, body = payload[:size], payload[size:]
     verdict = _VERDICTS.get(context)
     if verdict is None:
         if not body and _asks_to_stop(context):

@@ -66,7 +66,8 @@ class WorkerProcess:
         self.state = State.READY
         self.max_jobs = max_jobs
         self.jobs = 0
-        self.retirement = ""  # why it shall be replaced as soon as it is idle; set under the pool's lock
+        self.exited = False  # noted by the thread worker-log
+        self.retirement = ""  # why it shall be replaced as soon as it is idle; see Dispatcher.withhold
         self.created_ns = time.time_ns()
         self.started_at = self.last_used_at = time.monotonic()
 
@@ -94,7 +95,7 @@ class WorkerProcess:
         Raises WorkerReported, Unanswered and ReplaceMe, after which it is as good as before. After any other
         WorkerError it is INVALID. After a second frame for this one event too, but the first one counts.
         """
-        self.become(State.WORKING)
+        self.state = State.WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
         self.jobs += 1
         try:
             frame = self._dialogue.exchange(event, timeout)
@@ -113,7 +114,7 @@ class WorkerProcess:
         finally:
             self.last_used_at = time.monotonic()
             if self.state is State.WORKING:
-                self.become(State.READY)
+                self.state = State.READY
                 if self.jobs == self.max_jobs:
                     self.retirement = self.retirement or "max_jobs"
 
@@ -135,7 +136,7 @@ class WorkerProcess:
         Its last words are read and dropped: the PHP library says farewell with one more frame, and fails if
         nobody listens. One that is INVALID is killed at once.
         """
-        polite = self.state is not State.INVALID
+        polite = self.state is not State.INVALID and not self.exited
         self.become(State.STOPPING)
         exit_fd = os.pidfd_open(self.pid)
         try:

@@ -12,6 +12,8 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 from threadchat.errors import ExecTimeout, WorkerCrashed
 from threadchat.wire.goridge import Frame, FrameDecoder, excerpt
@@ -25,13 +27,15 @@ class Relay:
     Frames over two descriptors, which it owns.
 
     The read end is in blocking mode, because a read that blocks is one system call and a poll is another.
+    *write* takes what fits without waiting and returns how much that was, or raises BlockingIOError.
     """
 
-    def __init__(self, read_fd: int, write_fd: int) -> None:
+    def __init__(self, read_fd: int, write_fd: int, write: Callable[[bytes | memoryview], int]) -> None:
         self._read_fd = read_fd
         self._write_fd = write_fd
+        self._write = write
         self._decoder = FrameDecoder()
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[Frame] = deque()  # read, but not yet asked for
         self._readable = select.poll()
         self._readable.register(read_fd, select.POLLIN)
 
@@ -39,24 +43,36 @@ class Relay:
         """Write all of *frame*. Raises WorkerCrashed, and ExecTimeout after *timeout* seconds."""
         try:
             sent = self._write(frame)
-            if sent < len(frame):
-                self._send_rest(memoryview(frame)[sent:], timeout)
+        except BlockingIOError:
+            sent = 0
         except OSError as problem:
-            raise WorkerCrashed(f"its relay is closed: {problem.strerror}") from None
+            raise WorkerCrashed(_closed(problem)) from None
+        if sent < len(frame):
+            self._send_rest(memoryview(frame)[sent:], timeout)
 
     def receive(self, timeout: float | None = None) -> Frame:
         """Return the next frame. Raises WorkerCrashed, FrameError; ExecTimeout after *timeout* seconds."""
-        if timeout is not None:
-            return self._receive_until(time.monotonic() + timeout)
-        frames = self._frames
-        while not frames:
-            self._read()
-        return frames.popleft()
+        if self._frames:
+            return self._frames.popleft()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if deadline is not None and not _wait(self._readable, deadline):
+                raise ExecTimeout("no answer in time")
+            try:
+                data = os.read(self._read_fd, READ_BYTES)
+            except OSError as problem:
+                raise WorkerCrashed(_closed(problem)) from None
+            if not data:
+                raise WorkerCrashed("it closed its relay")
+            if frames := self._decoder.feed(data):
+                if len(frames) > 1:
+                    self._frames.extend(frames[1:])
+                return frames[0]
 
     @property
     def surplus(self) -> bool:
         """Whether more has been read than the frames that were asked for."""
-        return bool(self._frames) or self._decoder.pending_bytes > 0
+        return bool(self._frames or self._decoder.pending_bytes)
 
     def next_frame(self) -> Frame | None:
         """Return the next frame if it has been read already."""
@@ -80,7 +96,7 @@ class Relay:
         poll = select.poll()
         poll.register(self._read_fd, select.POLLIN)
         poll.register(exit_fd, select.POLLIN)
-        while self._wait(poll, deadline):
+        while _wait(poll, deadline):
             try:
                 if not self.readable() or not os.read(self._read_fd, READ_BYTES):
                     return
@@ -93,54 +109,27 @@ class Relay:
         if self._write_fd != self._read_fd:
             os.close(self._write_fd)
 
-    def _write(self, data: bytes | memoryview) -> int:
-        """Write what fits without waiting; return how much that was."""
-        raise NotImplementedError
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._read_fd, READ_BYTES)
-        except OSError as problem:
-            raise WorkerCrashed(f"its relay is closed: {problem.strerror}") from None
-        if not data:
-            raise WorkerCrashed("it closed its relay")
-        self._frames.extend(self._decoder.feed(data))
-
-    def _receive_until(self, deadline: float) -> Frame:
-        while not self._frames:
-            if not self._wait(self._readable, deadline):
-                raise ExecTimeout("no answer in time")
-            self._read()
-        return self._frames.popleft()
-
     def _send_rest(self, rest: memoryview, timeout: float | None) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout
         writable = select.poll()
         writable.register(self._write_fd, select.POLLOUT)
         while rest:
-            if not self._wait(writable, deadline):
+            if not _wait(writable, deadline):
                 raise ExecTimeout("it did not read the event in time")
-            rest = rest[self._write(rest) :]
-
-    @staticmethod
-    def _wait(poll: select.poll, deadline: float | None) -> bool:
-        if deadline is None:
-            return bool(poll.poll())
-        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+            try:
+                rest = rest[self._write(rest) :]
+            except BlockingIOError:  # less room than it takes
+                continue
+            except OSError as problem:
+                raise WorkerCrashed(_closed(problem)) from None
 
 
 class PipeRelay(Relay):
     """Frames over two pipes. The write end does not block; the worker's own end of it does."""
 
     def __init__(self, read_fd: int, write_fd: int) -> None:
-        super().__init__(read_fd, write_fd)
         os.set_blocking(write_fd, False)
-
-    def _write(self, data: bytes | memoryview) -> int:
-        try:
-            return os.write(self._write_fd, data)
-        except BlockingIOError:
-            return 0
+        super().__init__(read_fd, write_fd, partial(os.write, write_fd))
 
 
 class SocketRelay(Relay):
@@ -149,14 +138,19 @@ class SocketRelay(Relay):
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(True)
         self._socket = connected
-        super().__init__(connected.fileno(), connected.fileno())
+        fd = connected.fileno()
+        super().__init__(fd, fd, lambda data: connected.send(data, socket.MSG_DONTWAIT))
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
 
-    def _write(self, data: bytes | memoryview) -> int:
-        try:
-            return self._socket.send(data, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return 0
+
+def _wait(poll: select.poll, deadline: float | None) -> bool:
+    if deadline is None:
+        return bool(poll.poll())
+    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
+def _closed(problem: OSError) -> str:
+    return f"its relay is closed: {problem.strerror}"
