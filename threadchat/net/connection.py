@@ -13,9 +13,11 @@ under somebody's feet. The socket stays in Python's blocking mode: MSG_DONTWAIT 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import select
 import socket
 import struct
+import termios
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -150,13 +152,19 @@ class Connection:
             writable.poll(1000)
 
     def _linger(self) -> None:
+        """Read on until the peer closes, or at least its kernel has taken our last words."""
         end = time.monotonic() + LINGER_SECONDS
-        with contextlib.suppress(OSError):
+        self._set_timeout(socket.SO_RCVTIMEO, LINGER_SECONDS)
+        with contextlib.suppress(OSError):  # the peer is gone, or silent
             self._socket.shutdown(socket.SHUT_WR)
-            while (left := end - time.monotonic()) > 0:
-                self._set_timeout(socket.SO_RCVTIMEO, left)
-                if not self._socket.recv(READ_BYTES):
-                    return
+            while time.monotonic() < end and (self._socket.recv(READ_BYTES) or self._is_unacknowledged()):
+                time.sleep(0.001)
+
+    def _is_unacknowledged(self) -> bool:
+        """Whether the peer's kernel has not taken all that was sent. The end of reading may be of our own making."""
+        unacknowledged = bytearray(4)
+        fcntl.ioctl(self._socket, termios.TIOCOUTQ, unacknowledged)
+        return any(unacknowledged)
 
     def _set_timeout(self, option: int, seconds: float) -> None:
         micros = max(int(seconds * 1e6), 1) if seconds else 0  # 0 would mean for ever
@@ -198,7 +206,7 @@ class Connection:
     def close(self, reason: CloseReason) -> None:
         """End the connection politely: its own thread sends what is queued, then closes."""
         self.end(reason)
-        with contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RD)
 
     def cut(self, reason: CloseReason) -> None:

@@ -31,6 +31,9 @@ from threadchat.net.listen import local_address, stop_listening
 #: A thread's stack: 10,000 of them at the usual 8 MiB would not fit into the address space of small machines.
 STACK_BYTES = 256 * 1024
 
+#: How often an accept loop looks whether it shall stop: what stopping may take, for every listener.
+STOP_CHECK_SECONDS = 0.1
+
 _OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _BACK_OFF_SECONDS = 0.2
 
@@ -68,7 +71,9 @@ class AppServer(socketserver.ThreadingTCPServer):
         self._addresses = addresses
         self._refused = 0  # being kept open; guarded by nothing: it may be off by a few
         self._backing_off = False
-        self._thread = threading.Thread(target=self.serve_forever, name=f"accept-{name}", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(STOP_CHECK_SECONDS,), name=f"accept-{name}", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to accept."""
