@@ -112,6 +112,7 @@ class Tcp(Section):
 class Daemon(Section):
     """The process."""
 
+    one_processor: bool = True  # stay on one: faster, see processor.py
     stop_timeout: Duration = 5.0  # for goodbyes and for what is still queued, when stopping
 
 

@@ -31,6 +31,7 @@ from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App
 from threadchat.net.listen import listen
 from threadchat.net.server import STACK_BYTES, AppServer
+from threadchat.processor import settle
 
 
 class Daemon:
@@ -115,6 +116,8 @@ def run(config: Config, log: Log) -> int:
         signals.put(number)
 
     stopping = False
+    if config.daemon.one_processor:
+        settle()
     daemon = Daemon(config, log)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
