@@ -7,6 +7,7 @@ Nothing else reads the whole configuration or knows all the parts.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -57,6 +58,7 @@ class Daemon:
     def start(self) -> None:
         """Accept connections. Everything is ready when this returns."""
         _raise_descriptor_limit()
+        gc.freeze()  # what has been loaded so far stays: the collector need not look at it again and again
         threading.stack_size(STACK_BYTES)
         self._flusher.start()
         for server in self.servers:

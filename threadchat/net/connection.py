@@ -83,9 +83,6 @@ class Connection:
         self.opened_at = time.monotonic()
         self.bytes_in = 0
         self.bytes_out = 0
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     # Called by the connection's own thread ------------------------------------------------------
 
@@ -263,8 +260,7 @@ class Connection:
 
 def _describe(peer_address: object) -> tuple[str, str]:
     """Return the address to count by and the text to show, of what accept() says about a peer."""
-    match peer_address:
-        case (str(host), int(port), *_):
-            return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        case _:
-            return "unix", "unix"
+    if not isinstance(peer_address, tuple):
+        return "unix", "unix"
+    host, port, *_ = peer_address
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
