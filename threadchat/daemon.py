@@ -21,6 +21,7 @@ from threadchat.addresses import parse_address
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
 from threadchat.apps.chat import ChatApp
 from threadchat.apps.echo import EchoApp
+from threadchat.apps.worker_service import WorkerService
 from threadchat.chat.fanout import Fanout
 from threadchat.chat.hub import Hub
 from threadchat.config import Config, Server
@@ -33,17 +34,23 @@ from threadchat.net.handler import App
 from threadchat.net.listen import listen
 from threadchat.net.server import STACK_BYTES, AppServer
 from threadchat.processor import settle
+from threadchat.workers.pool import Pool
 
 
 class Daemon:
     """All listeners of one configuration. ``start``, then ``stop``; both from one thread."""
 
-    def __init__(self, config: Config, log: Log) -> None:
-        """Bind every address. Raises ListenError, with nothing left bound."""
+    def __init__(self, config: Config, log: Log, processors: frozenset[int] = frozenset()) -> None:
+        """
+        Bind every address. Raises ListenError, with nothing left bound.
+
+        *processors* are those for the workers, where the daemon keeps to one itself.
+        """
         self._log = log
         self._stop_timeout = config.daemon.stop_timeout
         self._flusher = Flusher()
         self._hub = Hub(time.monotonic, self._flusher.later)
+        self._workers = WorkerService(config, log, processors) if config.tcp.needs_pool else None
         self._sets: list[ConnectionSet] = []
         self.servers: list[AppServer] = []
         try:
@@ -56,10 +63,16 @@ class Daemon:
             raise
 
     def start(self) -> None:
-        """Accept connections. Everything is ready when this returns."""
+        """
+        Accept connections. Everything is ready when this returns.
+
+        Raises WorkerError, ListenError or RpcError if there are workers; ``stop`` is to be called then too.
+        """
         _raise_descriptor_limit()
         gc.freeze()  # what has been loaded so far stays: the collector need not look at it again and again
         threading.stack_size(STACK_BYTES)
+        if self._workers:
+            self._workers.start()
         self._flusher.start()
         for server in self.servers:
             server.start()
@@ -70,8 +83,15 @@ class Daemon:
         for server in self.servers:
             server.stop()
         forced = sum([connections.drain(deadline) for connections in self._sets])
+        if self._workers:
+            self._workers.stop()
         self._flusher.stop()
         self._log.info("stopped", forced=forced)
+
+    @property
+    def pool(self) -> Pool | None:
+        """The workers, if there are any."""
+        return self._workers.pool if self._workers else None
 
     def _add_server(self, name: str, server: Server) -> None:
         """One name is one app and one set of limits, on however many addresses."""
@@ -102,6 +122,9 @@ class Daemon:
                 return lambda connection: BroadcastApp(connection, fanout, server.echo_sender)
             case "chat":  # every chat listener is a door to the same chat
                 return lambda connection: ChatApp(connection, self._hub, server)
+            case "worker":
+                assert self._workers is not None
+                return self._workers.app_factory(server)
 
 
 def run(config: Config, log: Log) -> int:
@@ -118,16 +141,17 @@ def run(config: Config, log: Log) -> int:
         signals.put(number)
 
     stopping = False
-    if config.daemon.one_processor:
-        settle()
-    daemon = Daemon(config, log)
+    processors = settle() if config.daemon.one_processor else frozenset()
+    daemon = Daemon(config, log, processors)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
-    daemon.start()
-    received = signals.get()
-    stopping = True
-    log.info("stopping", signal=signal.Signals(received).name)
-    daemon.stop()
+    try:
+        daemon.start()
+        received = signals.get()
+        stopping = True
+        log.info("stopping", signal=signal.Signals(received).name)
+    finally:
+        daemon.stop()
     return 0
 
 

@@ -119,6 +119,17 @@ class Connection:
         except OSError:
             self.cut(CloseReason.RESET)
 
+    def send_paced(self, data: bytes) -> None:
+        """
+        Send *data* at the receiver's pace, like :meth:`send_blocking`, and in order with other threads' sends.
+
+        For answers to this very peer on a connection that others send to as well.
+        """
+        for start in range(0, len(data), READ_BYTES):
+            self.send(data[start : start + READ_BYTES] if len(data) > READ_BYTES else data)
+            if self._queue is not None:
+                self._drain()
+
     def limit_blocking_sends(self) -> None:
         """Make :meth:`send_blocking` give up after the send time-out without progress."""
         self._set_timeout(socket.SO_SNDTIMEO, self._send_timeout)
@@ -128,6 +139,13 @@ class Connection:
         end = time.monotonic() + seconds
         while self.reason is None and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.5))
+
+    def hang_up(self) -> None:
+        """Send what is queued, and let the peer see the end, though the connection is not yet finished with."""
+        if (self.reason or CloseReason.ERROR).graceful:
+            self._drain()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def finish(self) -> None:
         """Send what is queued if that makes sense, and close the descriptor."""
