@@ -83,7 +83,10 @@ class TestMistakes:
             ("[daemon]\nstop_timeot = '1s'\n", "daemon.stop_timeot: unknown key; did you mean stop_timeout?"),
             ("[tcp.servers.lobby]\n", "tcp.servers.lobby.addr: field required"),
             ("[tcp]\n", "tcp.servers: field required"),
-            (LOBBY + "app = 'chatt'\n", "tcp.servers.lobby.app: input should be 'chat', 'echo', 'broadcast' or 'worker'"),
+            (
+                LOBBY + "app = 'chatt'\n",
+                "tcp.servers.lobby.app: input should be 'chat', 'echo', 'broadcast' or 'worker'",
+            ),
             (LOBBY + "echo_sender = 1\n", "tcp.servers.lobby.echo_sender: input should be a valid boolean"),
             (LOBBY + 'welcome = """two\nlines"""\n', "tcp.servers.lobby.welcome: the welcome is one line"),
             (LOBBY + 'welcome = ""\n', "tcp.servers.lobby.welcome: the welcome is one line of printable text"),
