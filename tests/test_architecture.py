@@ -20,7 +20,7 @@ LAYERS = (
     {"net", "client", "workers"},
     {"chat"},
     {"wire"},
-    {"log", "config", "limits", "systemd", "watchdog"},
+    {"log", "config", "limits", "processor", "systemd", "watchdog"},
     {"addresses", "errors", "__init__"},
 )
 

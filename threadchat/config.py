@@ -8,6 +8,7 @@ the section it needs. :func:`load` finds all mistakes at once, each with its pat
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import shlex
@@ -41,7 +42,9 @@ def parse_duration(value: object) -> float:
     if isinstance(value, str):
         parts = _DURATION_PART.findall(value)
         if parts and "".join(number + unit for number, unit in parts) == value:
-            return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+            seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in parts)
+            if math.isfinite(seconds):
+                return seconds
     raise ValueError('write a duration with its unit, such as "500ms", "30s" or "1m30s"')
 
 
@@ -216,6 +219,7 @@ class Rpc(Section):
 class Daemon(Section):
     """The process."""
 
+    one_processor: bool = True  # stay on one: faster, see processor.py
     stop_timeout: Duration = 5.0  # for goodbyes and for what is still queued, when stopping
 
 

@@ -7,6 +7,7 @@ Nothing else reads the whole configuration or knows all the parts.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -32,19 +33,24 @@ from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App
 from threadchat.net.listen import listen
 from threadchat.net.server import STACK_BYTES, AppServer
+from threadchat.processor import settle
 from threadchat.workers.pool import Pool
 
 
 class Daemon:
     """All listeners of one configuration. ``start``, then ``stop``; both from one thread."""
 
-    def __init__(self, config: Config, log: Log) -> None:
-        """Bind every address. Raises ListenError, with nothing left bound."""
+    def __init__(self, config: Config, log: Log, processors: frozenset[int] = frozenset()) -> None:
+        """
+        Bind every address. Raises ListenError, with nothing left bound.
+
+        *processors* are those for the workers, where the daemon keeps to one itself.
+        """
         self._log = log
         self._stop_timeout = config.daemon.stop_timeout
         self._flusher = Flusher()
         self._hub = Hub(time.monotonic, self._flusher.later)
-        self._workers = WorkerService(config, log) if config.tcp.needs_pool else None
+        self._workers = WorkerService(config, log, processors) if config.tcp.needs_pool else None
         self._sets: list[ConnectionSet] = []
         self.servers: list[AppServer] = []
         try:
@@ -63,6 +69,7 @@ class Daemon:
         Raises WorkerError, ListenError or RpcError if there are workers; ``stop`` is to be called then too.
         """
         _raise_descriptor_limit()
+        gc.freeze()  # what has been loaded so far stays: the collector need not look at it again and again
         threading.stack_size(STACK_BYTES)
         if self._workers:
             self._workers.start()
@@ -134,7 +141,8 @@ def run(config: Config, log: Log) -> int:
         signals.put(number)
 
     stopping = False
-    daemon = Daemon(config, log)
+    processors = settle() if config.daemon.one_processor else frozenset()
+    daemon = Daemon(config, log, processors)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
     try:

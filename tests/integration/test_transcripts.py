@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pexpect
 import pytest
@@ -12,17 +10,8 @@ import pytest
 from tests import debian
 from tests.conftest import Serve
 from tests.running import Running
+from tests.terminal import client, terminal
 from tests.waiting import DEADLINE
-
-
-@contextmanager
-def terminal(command: str, *arguments: str) -> Iterator[pexpect.spawn[str]]:
-    """Run a program in a terminal of its own."""
-    child = pexpect.spawn(command, list(arguments), encoding="utf-8", timeout=DEADLINE)
-    try:
-        yield child
-    finally:
-        child.close(force=True)
 
 
 def test_the_challenges_telnet_session_with_the_echo_server(serve: Serve) -> None:
@@ -104,3 +93,66 @@ def test_a_half_closed_nc_gets_all_its_bytes(serve: Serve, app: str) -> None:
         [nc, "-N", "127.0.0.1", str(server.port)], input=text, capture_output=True, timeout=DEADLINE, check=True
     )
     assert result.stdout == text
+
+
+def test_the_challenges_echo_client(serve: Serve) -> None:
+    """Step 2: what is sent is received; quit ends it."""
+    echo = serve("--app", "echo")
+    with client(echo.port, "--echo") as session:
+        session.expect_exact("send: ")
+        session.sendline("test")
+        session.expect_exact("test\r\nrecv: test\r\nsend: ")
+        session.sendline("quit")
+        session.expect(pexpect.EOF)
+        session.close()
+        assert session.exitstatus == 0
+
+
+def test_the_challenges_chat_client_with_the_echo_server(serve: Serve) -> None:
+    """Step 3: the line shows twice, once as the client says it and once as the network does."""
+    echo = serve("--app", "echo")
+    with client(echo.port, "--plain") as session:
+        session.expect_exact("name: ")
+        session.sendline("John")
+        session.sendline("Hi")
+        session.expect_exact("Hi\r\nJohn: Hi\r\nJohn: Hi\r\n")
+        session.sendline("exit")
+        session.expect(pexpect.EOF)
+        assert str(session.before).strip() == "exit"
+
+
+def test_the_challenges_conversation(chat: Running) -> None:
+    """Step 4: two clients and the chat room, line by line as printed there (the server's * lines aside)."""
+    with client(chat.port, "--plain") as john, client(chat.port, "--plain") as other:
+        for session, name in ((john, "John"), (other, "OtherJohn")):
+            session.expect_exact("name: ")
+            session.sendline(name)
+            session.expect_exact("Welcome to the chatroom!\r\n")
+        shown = ""
+        for speaker, name, text in (
+            (other, "OtherJohn", "Hi!"),
+            (john, "John", "Hey John!"),
+            (john, "John", "How's things? What are you doing?"),
+            (other, "OtherJohn", "Writing a Coding Challenge!"),
+            (john, "John", "Same!"),
+        ):
+            speaker.sendline(text)
+            for session in (john, other):
+                session.expect_exact(f"{name}: {text}\r\n")
+                if session is john:
+                    shown += f"{session.before}{session.after}"
+        john.sendline("exit")
+        john.expect(pexpect.EOF)
+        shown += str(john.before)
+    lines = [line for line in shown.replace("\r", "").splitlines() if line and not line.startswith("* ")]
+    assert lines == [
+        "OtherJohn: Hi!",
+        "Hey John!",
+        "John: Hey John!",
+        "How's things? What are you doing?",
+        "John: How's things? What are you doing?",
+        "OtherJohn: Writing a Coding Challenge!",
+        "Same!",
+        "John: Same!",
+        "exit",
+    ]

@@ -27,8 +27,9 @@ from threadchat.workers.supervisor import Supervisor
 class WorkerService:
     """Holds nothing until ``start``."""
 
-    def __init__(self, config: Config, log: Log) -> None:
+    def __init__(self, config: Config, log: Log, processors: frozenset[int] = frozenset()) -> None:
         self._config = config
+        self._processors = processors
         self._log = log
         self._connections = WorkerConnections()
         self._undo = contextlib.ExitStack()
@@ -43,7 +44,9 @@ class WorkerService:
         config, pool_config = self._config, self._config.tcp.pool
         path = _rpc_path(config.rpc.listen)
         with contextlib.ExitStack() as undo:
-            launcher = Launcher(config.server, self._log, pool_config.command, rpc=f"unix://{path}")
+            launcher = Launcher(
+                config.server, self._log, pool_config.command, rpc=f"unix://{path}", processors=self._processors
+            )
             pool = Pool(pool_config, launcher, self._log)
             undo.callback(pool.close)
             rpc = RpcServer(path, {**admin_methods(pool), **self._connections.methods()}, self._log)

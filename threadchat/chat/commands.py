@@ -6,6 +6,7 @@ A handler runs in the connection's own thread. It raises ChatError with a senten
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from threadchat.errors import ChatError
 if TYPE_CHECKING:
     from threadchat.chat.session import Session
 
+
+_FORM = re.compile(r"/(\S*)\s*(.*?)\s*$")
 
 #: The most names that /who and /rooms list: more would be a flood, not an answer.
 MOST_LISTED = 50
@@ -40,8 +43,7 @@ class Command:
 
 def run_command(session: Session, line: str) -> None:
     """Run *line*, which begins with a slash. Raises ChatError, for the user."""
-    word, _, argument = line[1:].partition(" ")
-    argument = argument.strip()
+    word, argument = _FORM.findall(line)[0]
     command = _BY_NAME.get(word.casefold())
     if command is None:
         raise ChatError(f"There is no command /{word[:32]}: see /help. Type // to say a line with a slash.")
@@ -68,7 +70,7 @@ def _who(session: Session, argument: str) -> None:
 def _rooms(session: Session, argument: str) -> None:
     rooms = session.hub.rooms()
     listed = [f"{name} ({count})" for name, count in rooms[:MOST_LISTED]]
-    session.member.notice(f"{len(rooms)} rooms: {list_names(listed, len(rooms))}")
+    session.member.notice(f"{len(rooms)} room{'s' * (len(rooms) > 1)}: {list_names(listed, len(rooms))}")
 
 
 def _join(session: Session, argument: str) -> None:

@@ -107,7 +107,7 @@ class Fanout(Generic[M]):
         if not elected:
             if self._pending_bytes > HIGH_WATER_BYTES:
                 with self._lock:
-                    self._taken.wait_for(lambda: self._pending_bytes <= HIGH_WATER_BYTES)
+                    self._taken.wait_for(lambda: self._pending_bytes <= HIGH_WATER_BYTES or not self._delivering)
             return
         try:
             while taken := self._take():
@@ -115,6 +115,7 @@ class Fanout(Generic[M]):
         except BaseException:  # a bug; but it must not cost the room its deliverer
             with self._lock:
                 self._delivering = False
+                self._taken.notify_all()
             raise
 
     def _take(self) -> tuple[list[Message[M]], tuple[M, ...]] | None:

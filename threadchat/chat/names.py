@@ -48,8 +48,8 @@ def check_name(wanted: str) -> str:
         raise ChatError(f"A name has at most {MAX_NAME_CHARACTERS} characters.")
     if not all(c in "-_.'" or unicodedata.category(c) in _CATEGORIES for c in name):
         raise ChatError("A name has letters, digits and - _ . ' only, and no spaces.")
-    if not any(c.isalpha() or unicodedata.category(c) == "So" for c in name):
-        raise ChatError("A name has at least one letter.")
+    if unicodedata.combining(name[0]) or not any(c.isalpha() or unicodedata.category(c) == "So" for c in name):
+        raise ChatError("A name has at least one letter, and does not begin with an accent.")
     keys = name_keys(name)
     if any(_GUEST.fullmatch(key) for key in keys) or keys & _RESERVED_KEYS:
         raise ChatError(f"The name {name} is reserved.")

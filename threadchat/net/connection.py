@@ -13,9 +13,11 @@ under somebody's feet. The socket stays in Python's blocking mode: MSG_DONTWAIT 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import select
 import socket
 import struct
+import termios
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -83,9 +85,6 @@ class Connection:
         self.opened_at = time.monotonic()
         self.bytes_in = 0
         self.bytes_out = 0
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     # Called by the connection's own thread ------------------------------------------------------
 
@@ -164,13 +163,19 @@ class Connection:
             writable.poll(1000)
 
     def _linger(self) -> None:
+        """Read on until the peer closes, or at least its kernel has taken our last words."""
         end = time.monotonic() + LINGER_SECONDS
-        with contextlib.suppress(OSError):
+        self._set_timeout(socket.SO_RCVTIMEO, LINGER_SECONDS)
+        with contextlib.suppress(OSError):  # the peer is gone, or silent
             self._socket.shutdown(socket.SHUT_WR)
-            while (left := end - time.monotonic()) > 0:
-                self._set_timeout(socket.SO_RCVTIMEO, left)
-                if not self._socket.recv(READ_BYTES):
-                    return
+            while time.monotonic() < end and (self._socket.recv(READ_BYTES) or self._is_unacknowledged()):
+                time.sleep(0.001)
+
+    def _is_unacknowledged(self) -> bool:
+        """Whether the peer's kernel has not taken all that was sent. The end of reading may be of our own making."""
+        unacknowledged = bytearray(4)
+        fcntl.ioctl(self._socket, termios.TIOCOUTQ, unacknowledged)
+        return any(unacknowledged)
 
     def _set_timeout(self, option: int, seconds: float) -> None:
         micros = max(int(seconds * 1e6), 1) if seconds else 0  # 0 would mean for ever
@@ -223,7 +228,7 @@ class Connection:
     def close(self, reason: CloseReason) -> None:
         """End the connection politely: its own thread sends what is queued, then closes."""
         self.end(reason)
-        with contextlib.suppress(OSError):
+        with self._lock, contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RD)
 
     def cut(self, reason: CloseReason) -> None:
@@ -280,8 +285,7 @@ class Connection:
 
 def _describe(peer_address: object) -> tuple[str, str]:
     """Return the address to count by and the text to show, of what accept() says about a peer."""
-    match peer_address:
-        case (str(host), int(port), *_):
-            return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        case _:
-            return "unix", "unix"
+    if not isinstance(peer_address, tuple):
+        return "unix", "unix"
+    host, port, *_ = peer_address
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -20,8 +20,16 @@ def listen(address: Address) -> socket.socket:
         sock = _listen_tcp(address) if isinstance(address, TcpAddress) else _listen_unix(address)
     except OSError as problem:
         raise ListenError(f"cannot listen on {address}: {_explain(problem)}") from None
-    sock.setblocking(False)
+    prepare(sock)
     return sock
+
+
+def prepare(sock: socket.socket) -> None:
+    """Set what a listener needs; what its connections need too they inherit from it (Linux), for nothing each."""
+    sock.setblocking(False)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def local_address(sock: socket.socket) -> Address:

@@ -15,6 +15,7 @@ from enum import Enum
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 AYT = 246  # "are you there"
 TIMING_MARK = 6
+LOWEST_COMMAND = 236  # end of file (RFC 1184)
 
 #: A sub-negotiation longer than this is taken to be none, so that it cannot swallow a conversation.
 MAX_SUBNEGOTIATION_BYTES = 1024
@@ -73,6 +74,8 @@ class TelnetFilter:
                     text.append(IAC)
                 elif byte == AYT:
                     answers += b"* Yes, I am here.\r\n"
+                elif byte < LOWEST_COMMAND:  # no command at all: somebody's ÿ in Latin-1, perhaps, and then a line end
+                    text.append(byte)
                 self._state = _State.DATA
             case _State.OPTION:
                 self._answer(self._verb, byte, answers)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import threadchat
+from threadchat import processor
 from threadchat.config import Spawn
 from threadchat.errors import ExecTimeout, FrameError, WorkerError, WorkerStartError
 from threadchat.log import Log
@@ -32,14 +33,23 @@ _NOT_PROVABLE = "a second answer to one event may be taken for the answer to the
 class Launcher:
     """
     Knows how a worker is started. *command* wins over the one in *server*; *rpc* is the address for RR_RPC.
+    Workers may run on *processors* where these are not the daemon's own (processor.py).
 
     Threads: see :class:`Watch` and :class:`RelayListener`; they start here and end in ``close``.
     """
 
-    def __init__(self, server: Spawn, log: Log, command: Sequence[str] = (), rpc: str = "") -> None:
+    def __init__(
+        self,
+        server: Spawn,
+        log: Log,
+        command: Sequence[str] = (),
+        rpc: str = "",
+        processors: frozenset[int] = frozenset(),
+    ) -> None:
         self.command = tuple(command or server.command)
         self._server = server
         self._log = log
+        self._processors = processors
         self._provable = True  # until a worker shows otherwise: all run the same program
         self._environment = _environment(server, rpc)
         self._lock = threading.Lock()
@@ -140,6 +150,8 @@ class Launcher:
             process_group=0,  # Ctrl-C is for the daemon, which ends its workers itself
             **who,
         )
+        if self._processors:
+            processor.release(process.pid, self._processors)
         with self._lock:
             self._starting.add(process)
             if self._closed:
