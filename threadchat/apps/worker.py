@@ -21,7 +21,7 @@ from threadchat.net.handler import App
 from threadchat.wire.delimiter import DelimiterDecoder
 from threadchat.wire.goridge import encode_with_context
 from threadchat.workers.dispatcher import Job, Outcome
-from threadchat.workers.payload import EventContext, Verdict
+from threadchat.workers.payload import CLOSE, WRITE, WRITECLOSE, EventContext
 from threadchat.workers.pool import Pool
 
 
@@ -130,9 +130,9 @@ class WorkerApp(App):
             connection.close(CloseReason.WORKER)
         else:
             verdict, answer = outcome
-            if answer and (verdict is Verdict.WRITE or verdict is Verdict.WRITECLOSE):
+            if answer and (verdict is WRITE or verdict is WRITECLOSE):
                 connection.answer(answer)
-            if verdict is Verdict.CLOSE or verdict is Verdict.WRITECLOSE:
+            if verdict is CLOSE or verdict is WRITECLOSE:
                 connection.close(CloseReason.APP)
         self._settled.release()
 

@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from threadchat.errors import NoFreeWorker, WorkerError
 from threadchat.workers.dialogue import EventNotTaken
 from threadchat.workers.payload import ReplaceMe, Reply
-from threadchat.workers.process import State, WorkerProcess
+from threadchat.workers.process import READY, WorkerProcess
 
 #: For how many requests to be replaced one event is given to yet another worker.
 REPLACE_REQUESTS = 3
@@ -144,7 +144,7 @@ class Dispatcher:
         job.done(outcome)
         with self._lock:
             self._events -= 1
-            if worker.state is State.READY and not worker.retirement:
+            if worker.state is READY and not worker.retirement:
                 return self._following(worker)
         self._retired(worker)
         return None

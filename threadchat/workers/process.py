@@ -45,6 +45,9 @@ class State(Enum):
     STOPPED = "stopped"
 
 
+#: Looked up for every event, where a name in an enumeration costs six times one in a module.
+READY, WORKING = State.READY, State.WORKING
+
 _NEXT = {
     State.READY: {State.WORKING, State.INVALID, State.STOPPING},
     State.WORKING: {State.READY, State.INVALID, State.STOPPING},
@@ -95,7 +98,7 @@ class WorkerProcess:
         Raises WorkerReported, Unanswered and ReplaceMe, after which it is as good as before. After any other
         WorkerError it is INVALID. After a second frame for this one event too, but the first one counts.
         """
-        self.state = State.WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
+        self.state = WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
         self.jobs += 1
         try:
             frame = self._dialogue.exchange(event, timeout)
@@ -113,8 +116,8 @@ class WorkerProcess:
             raise
         finally:
             self.last_used_at = time.monotonic()
-            if self.state is State.WORKING:
-                self.state = State.READY
+            if self.state is WORKING:
+                self.state = READY
                 if self.jobs == self.max_jobs:
                     self.retirement = self.retirement or "max_jobs"
 
