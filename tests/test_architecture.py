@@ -15,6 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"__main__"},
     {"cli"},
+    {"lifecycle"},
     {"daemon"},
     {"apps"},
     {"net", "client"},

@@ -89,8 +89,7 @@ def test_a_deliverer_that_hangs_in_its_work_is_silent(dog: Dog, watchdog: Watchd
 def test_a_loop_that_has_ended_is_not_missed(watchdog: Watchdog) -> None:
     accept = watchdog.heartbeat("accept")
     watchdog.check()
-    watchdog.forget(accept)
-    watchdog.forget(accept)
+    del accept
 
     assert watchdog.check() == []
 

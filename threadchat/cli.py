@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -54,7 +55,7 @@ def serve(
     configuration are wrong.
     """
     # Imported here so that `check` and `--help` need not load the server.
-    from threadchat.daemon import run  # noqa: PLC0415
+    from threadchat.lifecycle import run  # noqa: PLC0415
     from threadchat.log import set_up_log  # noqa: PLC0415
 
     limits = {"max_connections": max_connections, "when_full": when_full}
@@ -63,7 +64,7 @@ def serve(
         raise click.UsageError("--config says it all: it does not go with the other options")
     try:
         config = load(path) if path else _from_options(addresses, app or "chat", chosen)
-        sys.exit(run(config, set_up_log(debug)))
+        sys.exit(run(config, set_up_log(debug), partial(load, path) if path else None))
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
     except ListenError as problem:

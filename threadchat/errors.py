@@ -69,6 +69,7 @@ class CloseReason(Enum):
     APP = "closed by the app"
     SHUTDOWN = "shutdown"
     ERROR = "internal error"
+    HANDED_OVER = "handed over"  # no end at all: a successor goes on with it
 
     @property
     def graceful(self) -> bool:

@@ -15,24 +15,29 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import select
+import signal
 import socket
 import struct
 import termios
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from threadchat.errors import CloseReason
 from threadchat.net.send_queue import SendQueue
 
 if TYPE_CHECKING:
     from threadchat.net.flusher import Flusher
+    from threadchat.net.handover import Handover, Kept
 
 READ_BYTES = 32 * 1024
 
 #: How long a connection that we end is read on, so that the peer's unread bytes do not turn our last
 #: words into a reset (RFC 1122, 4.2.2.13), in seconds.
 LINGER_SECONDS = 1.0
+
+#: Interrupts a blocked read, which is then tried again, with a time-out. A handler that does nothing must be set.
+WAKE_SIGNAL = signal.SIGURG
 
 _DONTWAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
@@ -43,6 +48,7 @@ class Connection:
     __slots__ = (
         "_broken",
         "_flusher",
+        "_kept",
         "_lock",
         "_max_queue_bytes",
         "_queue",
@@ -57,6 +63,7 @@ class Connection:
         "peer",
         "reason",
         "server",
+        "thread",
     )
 
     def __init__(
@@ -76,6 +83,8 @@ class Connection:
         self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
         self._broken = False  # sending has failed, or is over
         self._read_timeout = 0.0
+        self._kept: Kept | None = None  # a successor will find it
+        self.thread = 0  # the ident of its own; 0 before that runs
         self.number = 0  # given by the connection set
         self.server = server
         self.address, self.peer = _describe(peer_address)
@@ -96,8 +105,10 @@ class Connection:
         A *timeout* of None waits for ever.
         """
         if (timeout or 0.0) != self._read_timeout:
-            self._set_timeout(socket.SO_RCVTIMEO, timeout or 0.0)
-            self._read_timeout = timeout or 0.0
+            with self._lock:
+                if self.reason is not CloseReason.HANDED_OVER:
+                    self._set_timeout(socket.SO_RCVTIMEO, timeout or 0.0)
+                    self._read_timeout = timeout or 0.0
         try:
             data = self._socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -118,19 +129,25 @@ class Connection:
             while rest:
                 rest = rest[self._socket.send(rest, socket.MSG_NOSIGNAL) :]
         except BlockingIOError:  # SO_SNDTIMEO has passed
-            self.cut(CloseReason.SLOW_CONSUMER_TIME)
+            if self.reason is CloseReason.HANDED_OVER:
+                self.bytes_out -= len(rest)
+                self.send(bytes(rest))
+            else:
+                self.cut(CloseReason.SLOW_CONSUMER_TIME)
         except OSError:
             self.cut(CloseReason.RESET)
 
     def limit_blocking_sends(self) -> None:
         """Make :meth:`send_blocking` give up after the send time-out without progress."""
-        self._set_timeout(socket.SO_SNDTIMEO, self._send_timeout)
+        with self._lock:
+            if self.reason is not CloseReason.HANDED_OVER:
+                self._set_timeout(socket.SO_SNDTIMEO, self._send_timeout)
 
     def sleep(self, seconds: float) -> None:
         """Do not read for so long, unless the connection is being closed."""
         end = time.monotonic() + seconds
         while self.reason is None and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.5))
+            time.sleep(min(left, 0.1))
 
     def finish(self) -> None:
         """Send what is queued if that makes sense, and close the descriptor."""
@@ -142,7 +159,79 @@ class Connection:
         with self._lock:
             self._drop_queue()
             self._broken = True
+            if self._kept:  # the copy that is kept would hold it open for the peer
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                self._kept.forget()
             self._socket.close()
+
+    # Keeping it, and going on with it in another process: see handover.py --------------------------
+
+    def keep(self, handover: Handover, app_state: dict[str, Any] | None) -> None:
+        """Let *handover* keep the connection, unless its app cannot be gone on with. By its own thread."""
+        if app_state is not None:
+            self._kept = handover.keep(self.number, self._socket, self._state(app_state))
+
+    @property
+    def kept(self) -> bool:
+        """Whether a successor will find the connection."""
+        return self._kept is not None
+
+    def save(self, app_state: dict[str, Any]) -> None:
+        """Note what a successor must know. By the connection's own thread."""
+        if self._kept:
+            self._kept.save(self._state(app_state))
+
+    def _state(self, app_state: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "server": self.server,
+            "address": self.address,
+            "peer": self.peer,
+            "opened_at": self.opened_at,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "app": app_state,
+        }
+
+    def restore(self, state: dict[str, Any], unsent: bytes | None, kept: Kept) -> None:
+        """Go on where another process was. Before the connection's thread is started."""
+        self.address, self.peer = state["address"], state["peer"]
+        self.opened_at = state["opened_at"]
+        self.bytes_in, self.bytes_out = state["bytes_in"], state["bytes_out"]
+        self._kept = kept
+        self._set_timeout(socket.SO_RCVTIMEO, 0.0)
+        self._set_timeout(socket.SO_SNDTIMEO, 0.0)
+        if unsent:
+            kept.lags()  # until it is known how much of it has been sent
+            self.send(unsent)
+            with self._lock:
+                if self._queue is None:
+                    kept.caught_up()
+
+    def hand_over(self) -> None:
+        """Have the connection's own thread end soon, between two reads. The caller sees to it that it has not yet."""
+        with self._lock:
+            self.end(CloseReason.HANDED_OVER)
+            self._set_timeout(socket.SO_RCVTIMEO, 0.001)
+            self._set_timeout(socket.SO_SNDTIMEO, 0.001)
+        if self.thread:
+            signal.pthread_kill(self.thread, WAKE_SIGNAL)
+
+    def leave_behind(self) -> bool:
+        """
+        Save what is unsent, and let go of the descriptor: the connection is the successor's.
+
+        To be called last, by the main thread, when nobody sends any more. Returns False if the
+        connection has been cut meanwhile.
+        """
+        with self._lock:
+            if self._kept and self._broken:
+                self._kept.forget()
+            elif self._kept and self._queue is not None:
+                self._kept.lags(self._queue.rest())
+            self._queue = None
+            self._socket.close()
+            return not self._broken
 
     def _drain(self) -> None:
         """Wait until the queue is empty. A cut, or the flusher's deadline, ends the waiting too."""
@@ -193,6 +282,8 @@ class Connection:
             self.bytes_out += sent
             if sent < len(data):
                 self._queue = SendQueue(time.monotonic())
+                if self._kept:
+                    self._kept.lags()
                 self._enqueue(self._queue, data[sent:])
                 if self._queue is not None:
                     self._flusher.watch(self, self._socket.fileno())
@@ -200,7 +291,7 @@ class Connection:
     def end(self, reason: CloseReason) -> None:
         """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
         # Two threads may come here at once, and either reason is as good; later ones are consequences.
-        if self.reason is None:
+        if self.reason is None or self.reason is CloseReason.HANDED_OVER:
             self.reason = reason
 
     def close(self, reason: CloseReason) -> None:
@@ -259,6 +350,8 @@ class Connection:
         if self._queue is not None:
             self._queue = None
             self._flusher.forget(self._socket.fileno())
+            if self._kept:
+                self._kept.caught_up()
 
 
 def _describe(peer_address: object) -> tuple[str, str]:

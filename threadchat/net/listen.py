@@ -24,6 +24,13 @@ def listen(address: Address) -> socket.socket:
     return sock
 
 
+def inherit(fd: int) -> socket.socket:
+    """Return the listening socket that was inherited as *fd*."""
+    sock = socket.socket(fileno=fd)
+    sock.setblocking(False)
+    return sock
+
+
 def local_address(sock: socket.socket) -> Address:
     """Return the address that *sock* listens on."""
     if sock.family == socket.AF_UNIX:
