@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import threading
+from functools import partial
 from graphlib import TopologicalSorter
 
 from tests.waiting import until
@@ -43,13 +44,17 @@ class Person:
         self.lines += [line.decode() for line in lines]
         self.ended = not data
 
+    def has_seen(self, lines: set[str]) -> bool:
+        """Whether all of *lines* have come lately; or the connection has ended."""
+        return self.ended or lines <= set(self.lines[-9 * len(lines) - 100 :])
+
     def says(self, *pieces: bytes) -> None:
         """Send one line, in *pieces*."""
         for piece in pieces:
             self.socket.sendall(piece)
 
     def says_next(self, in_pieces: bool) -> None:
-        """Say the next number, perhaps in two *pieces*."""
+        """Say the next number, in two pieces or in one."""
         self.said += 1
         line = f"{self.said:06}\n".encode()
         cut = random.randrange(len(line)) if in_pieces else 0
@@ -74,7 +79,7 @@ class Crowd:
         for thread in self._threads:
             thread.start()
         for person in self.people:
-            until(lambda person=person: f"* You are now {person.name}" in person.lines, "everybody to have a name")
+            until(partial(person.has_seen, {f"* You are now {person.name}"}), "everybody to have a name")
 
     def talks(self, in_pieces: bool = False) -> None:
         """Let everybody talk, in turn, from now on; sometimes half a line at a time."""
@@ -86,6 +91,11 @@ class Crowd:
         """How many lines have been said so far."""
         return sum(person.said for person in self.people)
 
+    def talks_for(self, lines: int) -> None:
+        """Wait until so many more lines have been said."""
+        enough = self.said() + lines
+        until(lambda: self.said() >= enough, "people to talk")
+
     def falls_silent(self) -> None:
         """Wait until nobody talks, and everybody has seen the last word."""
         self._talk.clear()
@@ -95,7 +105,7 @@ class Crowd:
         last = {f"{person.name}: {person.said:06}" for person in self.people}
         for person in self.people:
             rest = last - {f"{person.name}: {person.said:06}"}
-            until(lambda p=person, rest=rest: p.ended or rest <= set(p.lines[-9 * len(rest) :]), "all to see the last")
+            until(partial(person.has_seen, rest), "everybody to see the last words")
 
     def lost(self) -> int:
         """How many lines have not been seen, by all in all. Fails if any was garbled, seen twice or out of order."""

@@ -76,6 +76,7 @@ def test_a_replaced_program_knows_everybody(chat: Running) -> None:
         chat.logs("replacing", count)
         late = chat.connect()
         late.sees("Hello!")
+        late.sees_matching(r"\* You are guest-\d+, .*")
         assert chat.logs("connections_taken_over", count)[-1]["count"] == 2 + count - 1
         alice.sends(b"there\nhello ")
         bob.sees("alice: hello there")

@@ -36,10 +36,10 @@ def test_a_loop_that_beats_between_checks_keeps_the_dog_quiet(dog: Dog, watchdog
 
 
 def test_a_new_loop_has_one_interval_to_begin(dog: Dog, watchdog: Watchdog) -> None:
-    watchdog.heartbeat("flusher")
+    flusher = watchdog.heartbeat("flusher")
 
     assert watchdog.check() == []
-    assert watchdog.check() == ["flusher"]
+    assert watchdog.check() == [flusher.name]
     assert dog.petted == 1
 
 

@@ -138,6 +138,7 @@ class Lifecycle:
         self._notifier.reloading()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the new program has its handlers
         fds = self._daemon.hand_over()
+        _wait_alone()
         while not self._signals.empty():  # what has come meanwhile is the new program's
             os.kill(os.getpid(), self._signals.get())
         become(fds, self._notifier.variables())
@@ -146,6 +147,13 @@ class Lifecycle:
 def become(fds: Mapping[str, Sequence[int]], variables: Mapping[str, str]) -> None:
     """Replace this process's program by its own newest version, which inherits *fds*. Does not return."""
     os.execve(sys.executable, sys.orig_argv, {**os.environ, **variables, **hand_down(fds)})  # noqa: S606
+
+
+def _wait_alone() -> None:
+    """Wait until all other threads have really ended: a signal that one of them took now would be lost."""
+    deadline = time.monotonic() + 1.0
+    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 class _Status:

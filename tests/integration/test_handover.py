@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.conftest import Serve
 from tests.crowd import Crowd
 from tests.running import Running
-from tests.waiting import until
 
 
 def lively(serve: Serve, directory: Path) -> Running:
@@ -25,8 +24,7 @@ def test_nobody_in_a_crowd_notices(serve: Serve, tmp_path: Path) -> None:
     try:
         crowd.talks(in_pieces=True)
         for replaced in range(1, 4):
-            before = crowd.said()
-            until(lambda before=before: crowd.said() > before + 150, "people to talk")
+            crowd.talks_for(150)
             chat.process.send_signal(signal.SIGUSR2)
             chat.logs("connections_taken_over", replaced)
         crowd.falls_silent()

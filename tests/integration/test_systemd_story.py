@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,11 @@ def status(box: Box, key: str) -> str:
     return box.show(SERVICE, key)[key]
 
 
+def is_another(box: Box, pid: str) -> bool:
+    """Whether another process serves now."""
+    return status(box, "ActiveState") == "active" and status(box, "MainPID") != pid
+
+
 def greeted(box: Box, host: str = "127.0.0.1") -> Talker:
     talker = Talker(box.connect(PORT, host))
     talker.sees(WELCOME)
@@ -82,20 +88,18 @@ def test_a_crowd_is_restarted_and_killed(service: Box) -> None:
     lost = 0
     try:
         for way in ("restart", "restart", "kill", "restart", "kill", "restart", "kill", "restart"):
-            told = len(crowd.people[0].lines)
             crowd.talks(in_pieces=way == "restart")
-            until(lambda told=told: len(crowd.people[0].lines) > told + 100, "people to talk")
-            before = status(service, "MainPID")
+            crowd.talks_for(150)
             if way == "restart":
                 service.systemctl("restart", SERVICE)
             else:
+                killed = status(service, "MainPID")
                 service.systemctl("kill", "--signal=KILL", SERVICE)
-            until(lambda before=before: status(service, "MainPID") not in (before, "0"), "another process")
+                until(partial(is_another, service, killed), "another process")
             crowd.falls_silent()
             lost, lost_before = crowd.lost(), lost
             if way == "restart":
                 assert lost == lost_before
-            print(way, lost)
     finally:
         crowd.leaves()
 

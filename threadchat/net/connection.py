@@ -13,17 +13,15 @@ under somebody's feet. The socket stays in Python's blocking mode: MSG_DONTWAIT 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import select
 import signal
 import socket
-import struct
-import termios
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from threadchat.errors import CloseReason
+from threadchat.net.linger import linger, set_timeout
 from threadchat.net.send_queue import SendQueue
 
 if TYPE_CHECKING:
@@ -31,10 +29,6 @@ if TYPE_CHECKING:
     from threadchat.net.handover import Handover, Kept
 
 READ_BYTES = 32 * 1024
-
-#: How long a connection that we end is read on, so that the peer's unread bytes do not turn our last
-#: words into a reset (RFC 1122, 4.2.2.13), in seconds.
-LINGER_SECONDS = 1.0
 
 #: Interrupts a blocked read, which is then tried again, with a time-out. A handler that does nothing must be set.
 WAKE_SIGNAL = signal.SIGURG
@@ -107,7 +101,7 @@ class Connection:
         if (timeout or 0.0) != self._read_timeout:
             with self._lock:
                 if self.reason is not CloseReason.HANDED_OVER:
-                    self._set_timeout(socket.SO_RCVTIMEO, timeout or 0.0)
+                    set_timeout(self._socket, socket.SO_RCVTIMEO, timeout or 0.0)
                     self._read_timeout = timeout or 0.0
         try:
             data = self._socket.recv(READ_BYTES)
@@ -141,7 +135,7 @@ class Connection:
         """Make :meth:`send_blocking` give up after the send time-out without progress."""
         with self._lock:
             if self.reason is not CloseReason.HANDED_OVER:
-                self._set_timeout(socket.SO_SNDTIMEO, self._send_timeout)
+                set_timeout(self._socket, socket.SO_SNDTIMEO, self._send_timeout)
 
     def sleep(self, seconds: float) -> None:
         """Do not read for so long, unless the connection is being closed."""
@@ -155,7 +149,7 @@ class Connection:
         if reason.graceful:
             self._drain()
         if reason.graceful and reason is not CloseReason.EOF:
-            self._linger()
+            linger(self._socket)
         with self._lock:
             self._drop_queue()
             self._broken = True
@@ -199,8 +193,8 @@ class Connection:
         self.opened_at = state["opened_at"]
         self.bytes_in, self.bytes_out = state["bytes_in"], state["bytes_out"]
         self._kept = kept
-        self._set_timeout(socket.SO_RCVTIMEO, 0.0)
-        self._set_timeout(socket.SO_SNDTIMEO, 0.0)
+        set_timeout(self._socket, socket.SO_RCVTIMEO, 0.0)
+        set_timeout(self._socket, socket.SO_SNDTIMEO, 0.0)
         if unsent:
             kept.lags()  # until it is known how much of it has been sent
             self.send(unsent)
@@ -212,8 +206,8 @@ class Connection:
         """Have the connection's own thread end soon, between two reads. The caller sees to it that it has not yet."""
         with self._lock:
             self.end(CloseReason.HANDED_OVER)
-            self._set_timeout(socket.SO_RCVTIMEO, 0.001)
-            self._set_timeout(socket.SO_SNDTIMEO, 0.001)
+            set_timeout(self._socket, socket.SO_RCVTIMEO, 0.001)
+            set_timeout(self._socket, socket.SO_SNDTIMEO, 0.001)
         if self.thread:
             signal.pthread_kill(self.thread, WAKE_SIGNAL)
 
@@ -239,27 +233,6 @@ class Connection:
         writable.register(self._socket, select.POLLOUT)
         while self.flush():
             writable.poll(1000)
-
-    def _linger(self) -> None:
-        """Read on until the peer closes, or at least its kernel has taken our last words."""
-        end = time.monotonic() + LINGER_SECONDS
-        self._set_timeout(socket.SO_RCVTIMEO, LINGER_SECONDS)
-        with contextlib.suppress(OSError):  # the peer is gone, or silent
-            self._socket.shutdown(socket.SHUT_WR)
-            while time.monotonic() < end and (self._socket.recv(READ_BYTES) or self._is_unacknowledged()):
-                time.sleep(0.001)
-
-    def _is_unacknowledged(self) -> bool:
-        """Whether the peer's kernel has not taken all that was sent. The end of reading may be of our own making."""
-        unacknowledged = bytearray(4)
-        fcntl.ioctl(self._socket, termios.TIOCOUTQ, unacknowledged)
-        return any(unacknowledged)
-
-    def _set_timeout(self, option: int, seconds: float) -> None:
-        micros = max(int(seconds * 1e6), 1) if seconds else 0  # 0 would mean for ever
-        value = struct.pack("@ll", *divmod(micros, 1_000_000))
-        with contextlib.suppress(OSError):  # the peer has gone: the next read says so
-            self._socket.setsockopt(socket.SOL_SOCKET, option, value)
 
     # Called by any thread -----------------------------------------------------------------------
 
