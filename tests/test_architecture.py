@@ -16,17 +16,26 @@ LAYERS = (
     {"__main__"},
     {"cli"},
     {"lifecycle"},
-    {"daemon"},
-    {"apps"},
-    {"net", "client"},
+    {"daemon", "cli_workers", "rr_yaml"},
+    {"apps", "sdk"},
+    {"net", "client", "workers"},
     {"chat"},
     {"wire"},
-    {"log", "config", "limits", "systemd", "watchdog"},
+    {"log", "config", "limits", "processor", "systemd", "watchdog"},
     {"addresses", "errors", "__init__"},
 )
 
 #: Where threads are started; ARCHITECTURE.md lists them.
-THREAD_STARTERS = {"net/server.py", "net/flusher.py", "client/client.py"}
+THREAD_STARTERS = {
+    "client/client.py",
+    "net/flusher.py",
+    "net/server.py",
+    "workers/pool.py",
+    "workers/relay_listener.py",
+    "workers/rpc_server.py",
+    "workers/supervisor.py",
+    "workers/watch.py",
+}
 
 #: Imported in one place each, so that it is known what they are for.
 SINGLE_USE = {
@@ -35,6 +44,7 @@ SINGLE_USE = {
     "confusable_homoglyphs": {"chat/names.py"},
     "pydantic": {"config.py"},
     "tomli_w": {"config.py"},
+    "yaml": {"rr_yaml.py"},
 }
 
 

@@ -56,6 +56,7 @@ class TestDefaults:
             "max_line_bytes": 4096,
             "flood_lines_per_second": 20.0,
             "flood_burst_lines": 200,
+            "max_message_bytes": 67108864,
             "idle_timeout": "0s",
             "send_queue_bytes": 262144,
             "send_timeout": "30s",
@@ -68,7 +69,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
-            ("prot = 1\n" + LOBBY, "prot: unknown key; known here: daemon, tcp"),
+            ("prot = 1\n" + LOBBY, "prot: unknown key; known here: daemon, server, rpc, tcp"),
             ("[deamon]\n" + LOBBY, "deamon: unknown key; did you mean daemon?"),
             (LOBBY + "adr = 1\n", "tcp.servers.lobby.adr: unknown key; did you mean addr?"),
             (
@@ -82,7 +83,10 @@ class TestMistakes:
             ("[daemon]\nstop_timeot = '1s'\n", "daemon.stop_timeot: unknown key; did you mean stop_timeout?"),
             ("[tcp.servers.lobby]\n", "tcp.servers.lobby.addr: field required"),
             ("[tcp]\n", "tcp.servers: field required"),
-            (LOBBY + "app = 'chatt'\n", "tcp.servers.lobby.app: input should be 'chat', 'echo' or 'broadcast'"),
+            (
+                LOBBY + "app = 'chatt'\n",
+                "tcp.servers.lobby.app: input should be 'chat', 'echo', 'broadcast' or 'worker'",
+            ),
             (LOBBY + "echo_sender = 1\n", "tcp.servers.lobby.echo_sender: input should be a valid boolean"),
             (LOBBY + 'welcome = """two\nlines"""\n', "tcp.servers.lobby.welcome: the welcome is one line"),
             (LOBBY + 'welcome = ""\n', "tcp.servers.lobby.welcome: the welcome is one line of printable text"),

@@ -1,17 +1,17 @@
-"""The ``threadchat`` command: serve, check."""
+"""The ``threadchat`` command: serve, check, and what cli_workers.py adds."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import click
 
-from threadchat import __version__
+from threadchat import __version__, rr_yaml
+from threadchat.cli_workers import workers
 from threadchat.config import Config, dump, load, parse
-from threadchat.errors import ConfigError, ListenError
+from threadchat.errors import ConfigError, ListenError, RpcError, WorkerError
 
 EXIT_FAILED = 1  # it could not be done: an address in use, say
 EXIT_USAGE = 2  # what was asked for makes no sense: wrong options, a wrong configuration
@@ -24,7 +24,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), help="Read the configuration from this file.")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Read the configuration from this file: TOML, or an .rr.yaml.",
+)
 @click.option(
     "--listen",
     "addresses",
@@ -51,7 +56,8 @@ def serve(
     """
     Run the daemon: without options, the chat room on tcp://127.0.0.1:7007.
 
-    Ends with status 0 on SIGTERM or SIGINT, 1 if an address cannot be listened on, 2 if the options or the
+    Ends with status 0 on SIGTERM or SIGINT, 1 if an address cannot be listened on
+    or a worker does not start, 2 if the options or the
     configuration are wrong.
     """
     # Imported here so that `check` and `--help` need not load the server.
@@ -63,11 +69,14 @@ def serve(
     if path and (addresses or app or chosen):
         raise click.UsageError("--config says it all: it does not go with the other options")
     try:
-        config = load(path) if path else _from_options(addresses, app or "chat", chosen)
-        sys.exit(run(config, set_up_log(debug), partial(load, path) if path else None))
+        config, ignored = _load(path) if path else (_from_options(addresses, app or "chat", chosen), [])
+        log = set_up_log(debug)
+        if ignored:
+            log.info("config_ignored", ignored=ignored)
+        sys.exit(run(config, log, (lambda: _load(path)[0]) if path else None))
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
-    except ListenError as problem:
+    except (ListenError, WorkerError, RpcError) as problem:
         _fail(problem, EXIT_FAILED)
 
 
@@ -80,9 +89,23 @@ def check(path: Path) -> None:
     Exits with 2 if anything is wrong.
     """
     try:
-        click.echo(dump(load(path)), nl=False)
+        config, ignored = _load(path)
+        click.echo(dump(config), nl=False)
+        if ignored:
+            click.echo(f"threadchat: not used here: {', '.join(ignored)}", err=True)
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
+
+
+main.add_command(workers)
+
+
+def _load(path: Path) -> tuple[Config, list[str]]:
+    """Read a TOML file, or RoadRunner's YAML; return what it says, and what of it means nothing to us."""
+    if path.suffix in (".yaml", ".yml"):
+        tables, ignored = rr_yaml.read(path)
+        return parse(tables), ignored
+    return load(path), []
 
 
 def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, object]) -> Config:

@@ -8,6 +8,7 @@ lifecycle.py.
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import resource
 import signal
@@ -20,6 +21,7 @@ from threadchat.addresses import parse_address
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
 from threadchat.apps.chat import ChatApp
 from threadchat.apps.echo import EchoApp
+from threadchat.apps.worker_service import WorkerService
 from threadchat.chat.fanout import Fanout
 from threadchat.chat.hub import Hub, Traffic
 from threadchat.config import Config, Server
@@ -33,6 +35,7 @@ from threadchat.net.handover import Handover, Stored
 from threadchat.net.listen import inherit, listen
 from threadchat.net.server import STACK_BYTES, AppServer
 from threadchat.watchdog import Watchdog
+from threadchat.workers.pool import Pool
 
 
 class Daemon:
@@ -40,7 +43,8 @@ class Daemon:
     All listeners of one configuration. ``start``, then ``stop`` or ``hand_over``; all from one thread.
 
     *inherited* are descriptors by name: listening sockets, for the server of that name, in place of its addresses;
-    and what a predecessor has handed over.
+    and what a predecessor has handed over. *processors* are those for the workers, where the daemon keeps to one
+    itself.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class Daemon:
         log: Log,
         inherited: Mapping[str, Sequence[int]] | None = None,
         watchdog: Watchdog | None = None,
+        processors: frozenset[int] = frozenset(),
     ) -> None:
         """Bind every address. Raises ListenError, with nothing left bound."""
         self._log = log
@@ -62,6 +67,7 @@ class Daemon:
         self._numbers = itertools.count(max((stored.number for stored in self._stored), default=0) + 1)
         self._flusher = Flusher(self._watchdog.heartbeat("flusher"))
         self._hub = Hub(time.monotonic, self._flusher.later, self._watchdog.heartbeat)
+        self._workers = WorkerService(config, log, processors) if config.tcp.needs_pool else None
         self._sets: dict[str, ConnectionSet] = {}
         self._addresses: dict[str, AddressCounter] = {}
         self.servers: list[AppServer] = []
@@ -78,9 +84,16 @@ class Daemon:
             raise
 
     def start(self) -> None:
-        """Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns."""
+        """
+        Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns.
+
+        Raises WorkerError, ListenError or RpcError if there are workers; ``stop`` is to be called then too.
+        """
         _raise_descriptor_limit()
+        gc.freeze()  # what has been loaded so far stays: the collector need not look at it again and again
         threading.stack_size(STACK_BYTES)
+        if self._workers:
+            self._workers.start()
         for stored in self._stored:  # everybody is there before anybody is heard
             self._restore(stored)
         if self._stored:
@@ -98,6 +111,8 @@ class Daemon:
         for server in self.servers:
             server.stop()
         forced = sum([connections.drain(deadline) for connections in self._sets.values()])
+        if self._workers:
+            self._workers.stop()
         self._flusher.stop()
         self.handover.close()
         self._log.info("stopped", forced=forced)
@@ -107,13 +122,15 @@ class Daemon:
         Stop, but leave the connections to a successor: return the descriptors that it is to inherit.
 
         No thread is left that reads or sends, but listeners are still open: whoever comes or says something now
-        waits in the kernel.
+        waits in the kernel. Connections of worker servers end as in :meth:`stop`.
         """
         deadline = time.monotonic() + self._stop_timeout
         signal.signal(WAKE_SIGNAL, lambda number, frame: None)
         for server in self.servers:
             server.pause()
         left = [c for connections in self._sets.values() for c in connections.hand_over(deadline)]
+        if self._workers:
+            self._workers.stop()
         self._flusher.stop()
         count = sum([connection.leave_behind() for connection in left])
         self._log.info("handed_over", count=count)
@@ -126,8 +143,8 @@ class Daemon:
         """Use the limits and texts of *config* for whoever comes from now on; return what needs a restart."""
         old, new = self._configs, dict(config.tcp.servers)
         later = [f"tcp.servers.{name}" for name in sorted(old.keys() ^ new.keys())]
-        for name in old.keys() & new.keys():
-            fixed = {"addr": old[name].addr, "app": old[name].app}
+        for name in sorted(old.keys() & new.keys()):
+            fixed = {key: getattr(old[name], key) for key in ("addr", "app", "delimiter")}
             later += [f"tcp.servers.{name}.{key}" for key, value in fixed.items() if getattr(new[name], key) != value]
             self._configs[name] = new[name].model_copy(update=fixed)
             self._sets[name].limit = new[name].limits.max_connections
@@ -140,6 +157,11 @@ class Daemon:
     def traffic(self) -> Traffic:
         """Return how much goes on in the chat."""
         return self._hub.traffic()
+
+    @property
+    def pool(self) -> Pool | None:
+        """The workers, if there are any."""
+        return self._workers.pool if self._workers else None
 
     def _add_server(self, name: str, inherited: Sequence[socket.socket]) -> None:
         """One name is one app and one set of limits, on however many addresses."""
@@ -185,6 +207,9 @@ class Daemon:
                 return lambda connection: BroadcastApp(connection, fanout, self._configs[name].echo_sender)
             case "chat":  # every chat listener is a door to the same chat
                 return lambda connection: ChatApp(connection, self._hub, self._configs[name])
+            case "worker":
+                assert self._workers is not None
+                return self._workers.app_factory(server)
 
 
 def _raise_descriptor_limit() -> None:

@@ -6,6 +6,16 @@ What can go wrong, and why a connection ends.
     ├── ListenError            an address could not be listened on
     ├── ConnectError           a server could not be reached (the client's counterpart)
     ├── WireError              the peer broke the framing: tell it, close
+    │   └── FrameError         bytes that are no Goridge frame
+    ├── WorkerError            an event has no answer: its connection is closed, nobody else notices
+    │   ├── WorkerStartError   a worker could not be started
+    │   ├── NoFreeWorker       none came free in time, or too many events wait already
+    │   ├── ExecTimeout        over exec_ttl: the worker is killed
+    │   ├── WorkerCrashed      it died, or closed its relay
+    │   ├── WorkerViolation    it broke the protocol: it is replaced
+    │   ├── Unanswered         it went on to the next event without an answer: it is kept
+    │   └── WorkerReported     it answered with an error frame: it is kept
+    ├── RpcError               a call over RPC failed: the caller is told why
     ├── ChatError              a user's mistake: tell them, go on
     └── LedgerError            what is known about kept connections cannot be read, or has no room
 
@@ -43,6 +53,46 @@ class WireError(ThreadchatError):
     """The peer sent bytes that its protocol does not allow; the message may be shown to it."""
 
 
+class FrameError(WireError):
+    """Bytes that are no Goridge frame: wrong CRC, header or length. The message quotes them."""
+
+
+class WorkerError(ThreadchatError):
+    """A worker did not answer an event; the message says why, for the log."""
+
+
+class WorkerStartError(WorkerError):
+    """A worker could not be started, or did not say who it is in time."""
+
+
+class NoFreeWorker(WorkerError):  # noqa: N818, the field's word
+    """No worker came free in time, there is none at all, or the queue for them is full."""
+
+
+class ExecTimeout(WorkerError):  # noqa: N818, the field's word
+    """A worker did not answer in the time it has for one event."""
+
+
+class WorkerCrashed(WorkerError):  # noqa: N818, the field's word
+    """A worker died, or closed its relay, before it answered."""
+
+
+class WorkerViolation(WorkerError):  # noqa: N818, the field's word
+    """A worker answered with something that the protocol does not allow."""
+
+
+class Unanswered(WorkerError):  # noqa: N818, the field's word
+    """A worker went on to the next event without having answered this one."""
+
+
+class WorkerReported(WorkerError):  # noqa: N818, the field's word
+    """A worker answered an event with an error frame; the message is the worker's own."""
+
+
+class RpcError(ThreadchatError):
+    """A call over RPC failed; the message is for the caller."""
+
+
 class ChatError(ThreadchatError):
     """A user asked for something impossible; the message is one sentence for that user."""
 
@@ -67,6 +117,7 @@ class CloseReason(Enum):
     SLOW_CONSUMER_TIME = "slow consumer: no progress"
     PROTOCOL = "protocol"  # endless line, HTTP, TLS on a plain port
     APP = "closed by the app"
+    WORKER = "worker failed"
     SHUTDOWN = "shutdown"
     ERROR = "internal error"
     HANDED_OVER = "handed over"  # no end at all: a successor goes on with it

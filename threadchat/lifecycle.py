@@ -26,6 +26,7 @@ from threadchat.daemon import Daemon
 from threadchat.errors import ConfigError
 from threadchat.log import Log
 from threadchat.net.handover import LEDGER_NAME, QUEUE_NAME
+from threadchat.processor import release, settle
 from threadchat.systemd import Notifier, hand_down, listen_fds
 from threadchat.watchdog import Watchdog
 
@@ -54,7 +55,8 @@ class Lifecycle:
         self._notifier = Notifier.from_environment()
         self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
         inherited = listen_fds()
-        self._daemon = Daemon(config, log, inherited, self._watchdog)
+        self._processors = settle() if config.daemon.one_processor else frozenset()
+        self._daemon = Daemon(config, log, inherited, self._watchdog, self._processors)
         known = {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}
         for name in inherited.keys() - known:
             log.warning("inherited_socket_unused", name=name)
@@ -66,7 +68,11 @@ class Lifecycle:
 
     def run(self) -> int:
         """Serve; return the exit status."""
-        self._daemon.start()
+        try:
+            self._daemon.start()
+        except BaseException:
+            self._daemon.stop()
+            raise
         stored = self._store()
         self._notifier.ready()
         final = not stored  # nobody would go on with the connections
@@ -141,6 +147,8 @@ class Lifecycle:
         _wait_alone()
         while not self._signals.empty():  # what has come meanwhile is the new program's
             os.kill(os.getpid(), self._signals.get())
+        if self._processors:
+            release(0, self._processors)
         become(fds, self._notifier.variables())
 
 

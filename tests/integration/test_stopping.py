@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -26,49 +27,34 @@ def test_a_signal_says_goodbye_to_everyone_and_exits_0(chat: Running, number: in
     assert chat.logs("stopped")[0]["forced"] == 0
 
 
-def test_stopping_waits_for_a_reader_no_longer_than_its_deadline(serve: Serve, tmp_path: object) -> None:
-    """A client that does not read is cut off at the deadline, and counted."""
-    chat = serve_with_stop_timeout(serve, str(tmp_path))
+def stuck_chat(serve: Serve, directory: Path, stop_timeout: str) -> Running:
+    """A chat room with a client who does not read, and for whom more is queued than ever fits into the kernel."""
+    path = directory / "stop.toml"
+    path.write_text(
+        f'[daemon]\nstop_timeout = "{stop_timeout}"\n[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n'
+        "[tcp.servers.lobby.limits]\nflood_lines_per_second = 0.0\nsend_queue_bytes = 100000000\n"
+    )
+    chat = serve("--config", str(path))
     talker = chat.guest()
-    stuck = chat.connect(receive_buffer=4096)
-    stuck.waits_for("Welcome to the chatroom!")
-    while len(chat.events("connection_opened")) < 2:
-        pass
+    chat.connect(receive_buffer=4096).waits_for("Welcome to the chatroom!")
+    chat.logs("connection_opened", 2)
     for _ in range(2000):
         talker.says("x" * 4000)
     talker.says("/who")
     talker.waits_for("* 2 in lobby: guest-1 and guest-2")
+    return chat
+
+
+def test_stopping_waits_for_a_reader_no_longer_than_its_deadline(serve: Serve, tmp_path: Path) -> None:
+    """A client that does not read is cut off at the deadline, and counted."""
+    chat = stuck_chat(serve, tmp_path, stop_timeout="1s")
     assert chat.stop() == 0
     assert chat.logs("stopped")[0]["forced"] == 1
 
 
-def serve_with_stop_timeout(serve: Serve, directory: str) -> Running:
-    """A chat room that stops within a second, and lets a talker and a reader do what they like."""
-    path = f"{directory}/stop.toml"
-    with open(path, "w") as file:
-        file.write(
-            '[daemon]\nstop_timeout = "500ms"\n[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n'
-            "[tcp.servers.lobby.limits]\nflood_lines_per_second = 0.0\nsend_queue_bytes = 100000000\n"
-        )
-    return serve("--config", path)
-
-
-def test_a_second_signal_exits_at_once(serve: Serve, tmp_path: object) -> None:
+def test_a_second_signal_exits_at_once(serve: Serve, tmp_path: Path) -> None:
     """With the status a shell expects of a signal."""
-    path = f"{tmp_path}/stop.toml"
-    with open(path, "w") as file:
-        file.write(
-            '[daemon]\nstop_timeout = "1h"\n[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n'
-            "[tcp.servers.lobby.limits]\nflood_lines_per_second = 0.0\nsend_queue_bytes = 100000000\n"
-        )
-    chat = serve("--config", path)
-    talker = chat.guest()
-    stuck = chat.connect(receive_buffer=4096)
-    stuck.waits_for("Welcome to the chatroom!")
-    for _ in range(2000):
-        talker.says("x" * 4000)
-    talker.says("/who")
-    talker.waits_for("* 2 in lobby: guest-1 and guest-2")
+    chat = stuck_chat(serve, tmp_path, stop_timeout="1h")
     chat.process.send_signal(signal.SIGTERM)
     chat.logs("stopping")
     assert chat.stop(signal.SIGTERM) == 128 + signal.SIGTERM

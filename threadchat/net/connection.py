@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadchat.errors import CloseReason
 from threadchat.net.linger import linger, set_timeout
+from threadchat.net.listen import describe_peer
 from threadchat.net.send_queue import SendQueue
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Connection:
     """A connected stream socket. ``peer`` is for people, ``address`` is what the limits count by."""
 
     __slots__ = (
+        "_allowance_bytes",
         "_broken",
         "_flusher",
         "_kept",
@@ -72,6 +74,7 @@ class Connection:
         self._socket = sock
         self._flusher = flusher
         self._max_queue_bytes = max_queue_bytes
+        self._allowance_bytes = 0  # of the longest answer, which may be queued beyond the limit
         self._send_timeout = send_timeout
         self._lock = threading.Lock()
         self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
@@ -81,14 +84,11 @@ class Connection:
         self.thread = 0  # the ident of its own; 0 before that runs
         self.number = 0  # given by the connection set
         self.server = server
-        self.address, self.peer = _describe(peer_address)
+        self.address, self.peer = describe_peer(peer_address)
         self.reason: CloseReason | None = None
         self.opened_at = time.monotonic()
         self.bytes_in = 0
         self.bytes_out = 0
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     # Called by the connection's own thread ------------------------------------------------------
 
@@ -131,6 +131,11 @@ class Connection:
         except OSError:
             self.cut(CloseReason.RESET)
 
+    def wait_sent(self) -> None:
+        """Wait until what was sent has been taken by the kernel, or the receiver has been cut off."""
+        if self._queue is not None:
+            self._drain()
+
     def limit_blocking_sends(self) -> None:
         """Make :meth:`send_blocking` give up after the send time-out without progress."""
         with self._lock:
@@ -142,6 +147,13 @@ class Connection:
         end = time.monotonic() + seconds
         while self.reason is None and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, 0.1))
+
+    def hang_up(self) -> None:
+        """Send what is queued, and let the peer see the end, though the connection is not yet finished with."""
+        if (self.reason or CloseReason.ERROR).graceful:
+            self._drain()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def finish(self) -> None:
         """Send what is queued if that makes sense, and close the descriptor."""
@@ -261,6 +273,17 @@ class Connection:
                 if self._queue is not None:
                     self._flusher.watch(self, self._socket.fileno())
 
+    def answer(self, data: bytes) -> None:
+        """
+        Send *data* as :meth:`send` does, however long it is: the peer has asked for it, and must take it.
+
+        Whoever answers sees to it with :meth:`wait_sent` that one answer is taken before the next is made.
+        """
+        if len(data) > self._allowance_bytes:
+            with self._lock:
+                self._allowance_bytes = len(data)
+        self.send(data)
+
     def end(self, reason: CloseReason) -> None:
         """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
         # Two threads may come here at once, and either reason is as good; later ones are consequences.
@@ -309,7 +332,7 @@ class Connection:
 
     def _enqueue(self, queue: SendQueue, data: bytes) -> None:
         queue.append(data)
-        if queue.bytes > self._max_queue_bytes:
+        if queue.bytes > self._max_queue_bytes + self._allowance_bytes:
             self._cut(CloseReason.SLOW_CONSUMER_BYTES)
 
     def _cut(self, reason: CloseReason) -> None:
@@ -325,12 +348,3 @@ class Connection:
             self._flusher.forget(self._socket.fileno())
             if self._kept:
                 self._kept.caught_up()
-
-
-def _describe(peer_address: object) -> tuple[str, str]:
-    """Return the address to count by and the text to show, of what accept() says about a peer."""
-    match peer_address:
-        case (str(host), int(port), *_):
-            return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        case _:
-            return "unix", "unix"

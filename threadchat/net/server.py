@@ -36,6 +36,9 @@ STACK_BYTES = 256 * 1024
 #: How often an accept loop looks whether it shall stop: what stopping may take, for every listener.
 STOP_CHECK_SECONDS = 0.1
 
+#: Then the accept loop looks again whether it shall stop.
+_MAX_ACCEPTED_AT_ONCE = 100
+
 _OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _BACK_OFF_SECONDS = 0.2
 
@@ -129,6 +132,16 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     # socketserver's hooks, in the order they are called, in the accept thread ---------------------
 
+    def service_actions(self) -> None:
+        """Accept the rest of those who wait, without asking the selector about each. Called between all looks."""
+        self._heartbeat.beat()
+        for _ in range(_MAX_ACCEPTED_AT_ONCE):
+            try:
+                request, address = self.get_request()
+            except OSError:
+                return
+            self.process_request(request, address)
+
     def get_request(self) -> tuple[Any, Any]:
         """Accept one connection, once there is a place for it."""
         waits = self.limits.when_full == "wait"
@@ -178,10 +191,6 @@ class AppServer(socketserver.ThreadingTCPServer):
         else:
             sock.close()
         self._forget(connection)
-
-    def service_actions(self) -> None:
-        """Called between two looks at the listener: proof of life."""
-        self._heartbeat.beat()
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection that could not be processed. Served ones close themselves."""

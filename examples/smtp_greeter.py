@@ -1,0 +1,34 @@
+"""
+A mail server that talks politely and takes no mail: the beginning of an SMTP server (RFC 5321), in a worker.
+
+Any number of workers may serve one client, a command each, so nothing is remembered here.
+"""
+
+from __future__ import annotations
+
+from threadchat.sdk import Request, TcpEvent, TcpWorker
+
+NAME = "mail.example"
+REPLIES = {
+    "HELO": f"250 {NAME}",
+    "EHLO": f"250-{NAME}\r\n250 8BITMIME",
+    "NOOP": "250 OK",
+    "RSET": "250 OK",
+    "VRFY": "252 Cannot verify, but will try",
+    "MAIL": "550 No mail is taken here",
+    "QUIT": f"221 {NAME} closes the connection",
+}
+
+worker = TcpWorker()
+
+
+def handle(request: Request) -> None:
+    """Greet, or answer one command."""
+    if request.event is TcpEvent.CONNECTED:
+        worker.respond(f"220 {NAME} ESMTP ready\r\n")
+    elif request.event is TcpEvent.DATA:
+        verb = request.body[:4].decode("ascii", "replace").upper()
+        worker.respond(REPLIES.get(verb, "502 Command not implemented") + "\r\n", close=verb == "QUIT")
+
+
+worker.serve(handle)

@@ -1,0 +1,7 @@
+"""Never shakes hands."""
+
+from __future__ import annotations
+
+import threading
+
+threading.Event().wait()

@@ -1,0 +1,157 @@
+"""Keeping in step: the answer to an event is its answer, or nobody gets it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.workers import raw
+from threadchat.errors import Unanswered, WorkerCrashed
+from threadchat.wire import goridge
+from threadchat.wire.goridge import Frame
+from threadchat.workers.dialogue import Dialogue, EventNotTaken, NoProof, Proof, prove, shake_hands
+from threadchat.workers.relay import PipeRelay
+
+DONE = raw.frame(b'{"pid":7}', flags=goridge.CONTROL)
+HELLO = raw.reply(b"WRITE", b"hello")
+WORLD = raw.reply(b"WRITE", b"world")
+ANSWER = Frame(b"WRITEhello", (5,))
+
+
+@contextmanager
+def dialogue(proof: Proof = Proof.ASKED) -> Iterator[tuple[Dialogue, int, int]]:
+    """Give a dialogue, and the worker's descriptors to read from and to write to."""
+    here_read, there_write = os.pipe()
+    there_read, here_write = os.pipe()
+    relay = PipeRelay(here_read, here_write)
+    try:
+        yield Dialogue(relay, proof), there_read, there_write
+    finally:
+        relay.close()
+        os.close(there_read)
+        os.close(there_write)
+
+
+def test_the_question_follows_the_event() -> None:
+    """In one write; nobody waits for its answer."""
+    with dialogue() as (daemon, read_fd, write_fd):
+        os.write(write_fd, HELLO)
+        assert daemon.exchange(b"EVENT", None) == ANSWER
+        assert os.read(read_fd, 1000) == b"EVENT" + raw.frame(b'{"pid":%d}' % os.getpid(), flags=9)
+
+
+@pytest.mark.parametrize("pieces", [[HELLO + DONE], [HELLO, DONE], [HELLO + DONE[:5], DONE[5:]]])
+def test_all_is_well_when_each_event_has_one_answer(pieces: list[bytes]) -> None:
+    """Whether the answer to the question comes with the answer to the event, or later, or in two pieces."""
+    with dialogue() as (daemon, read_fd, write_fd):
+
+        def work() -> None:
+            for _ in range(3):
+                os.read(read_fd, 1000)
+                for piece in pieces:
+                    os.write(write_fd, piece)
+
+        worker = threading.Thread(target=work, name="worker")
+        worker.start()
+        for _ in range(3):
+            assert daemon.exchange(b"EVENT", 5) == ANSWER
+            assert daemon.problem == ""
+        worker.join()
+
+
+def test_a_second_answer_at_once_is_a_problem() -> None:
+    """The first one counts."""
+    with dialogue() as (daemon, _, write_fd):
+        os.write(write_fd, HELLO + WORLD + DONE)
+        assert daemon.exchange(b"EVENT", 5) == ANSWER
+        assert daemon.problem == "it sent a second frame for one event"
+
+
+def test_a_second_answer_later_is_noticed_before_the_next_event_is_written() -> None:
+    """So no other client can get it."""
+    with dialogue() as (daemon, read_fd, write_fd):
+        os.write(write_fd, HELLO)
+        daemon.exchange(b"EVENT", 5)
+        os.read(read_fd, 1000)
+        os.write(write_fd, WORLD + DONE)
+        with pytest.raises(EventNotTaken, match="second frame"):
+            daemon.exchange(b"NEXT", 5)
+        os.set_blocking(read_fd, False)
+        with pytest.raises(BlockingIOError):
+            os.read(read_fd, 1000)
+
+
+def test_one_that_comes_back_without_an_answer_is_in_step() -> None:
+    """The event has no answer, the next one has its own."""
+    with dialogue() as (daemon, _, write_fd):
+        os.write(write_fd, DONE)
+        with pytest.raises(Unanswered):
+            daemon.exchange(b"EVENT", 5)
+        os.write(write_fd, HELLO)
+        assert daemon.exchange(b"EVENT", 5) == ANSWER
+
+
+def test_one_that_is_still_busy_does_not_get_the_next_event() -> None:
+    """It has answered, but has not come back."""
+    with dialogue() as (daemon, _, write_fd):
+        os.write(write_fd, HELLO)
+        daemon.exchange(b"EVENT", 5)
+        with pytest.raises(EventNotTaken, match="still busy"):
+            daemon.exchange(b"NEXT", 0.01)
+
+
+def test_one_built_on_the_sdk_is_not_asked() -> None:
+    """It answers each event once by itself."""
+    with dialogue(Proof.SDK) as (daemon, read_fd, write_fd):
+        os.write(write_fd, HELLO)
+        assert daemon.exchange(b"EVENT", 5) == ANSWER
+        assert os.read(read_fd, 1000) == b"EVENT"
+
+
+def test_one_that_cannot_be_asked_is_looked_at() -> None:
+    """What waits to be read before an event is nobody's answer."""
+    with dialogue(Proof.NONE) as (daemon, _, write_fd):
+        os.write(write_fd, HELLO)
+        with pytest.raises(EventNotTaken, match="nobody asked for"):
+            daemon.exchange(b"EVENT", 5)
+
+
+def test_one_that_dies_with_the_event_took_it() -> None:
+    """So it is not given to another."""
+    with dialogue() as (daemon, _, write_fd):
+        os.write(write_fd, HELLO[:9])
+        os.close(write_fd)
+        with pytest.raises(WorkerCrashed) as caught:
+            daemon.exchange(b"EVENT", 5)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), write_fd)
+
+    assert caught.type is WorkerCrashed
+
+
+@pytest.mark.parametrize(
+    ("answer", "again", "proof"),
+    [
+        (b'{"pid":7}', DONE, Proof.ASKED),
+        (b'{"pid":7,"threadchat":true}', b"", Proof.SDK),
+    ],
+)
+def test_the_proof_is_found_at_the_start(answer: bytes, again: bytes, proof: Proof) -> None:
+    """The SDK says so itself, others are asked a second time."""
+    with dialogue() as (daemon, _, write_fd):
+        os.write(write_fd, raw.frame(answer, flags=goridge.CONTROL))
+        frame = shake_hands(daemon.relay, 5)
+        os.write(write_fd, again)
+        assert prove(daemon.relay, frame) is proof
+
+
+@pytest.mark.parametrize("again", [HELLO, b"Notice: what is this?", raw.frame(b"{}", flags=goridge.CONTROL)])
+def test_one_that_understands_the_question_once_cannot_be_asked(again: bytes) -> None:
+    """It takes it for an event, or for nonsense."""
+    with dialogue() as (daemon, _, write_fd):
+        os.write(write_fd, again)
+        with pytest.raises(NoProof):
+            prove(daemon.relay, Frame(b'{"pid":7}', flags=goridge.CONTROL))

@@ -1,0 +1,104 @@
+"""Frames over pipes and sockets, of any size, with and without a time limit."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from threadchat.errors import ExecTimeout, FrameError, WorkerCrashed
+from threadchat.wire.goridge import Frame, encode
+from threadchat.workers.relay import PipeRelay, Relay, SocketRelay
+
+#: More than any pipe or socket buffer takes at once.
+LARGE = encode(bytes(3_000_000), (0,))
+
+Ends = tuple[Relay, Relay]
+
+
+def pipes() -> Ends:
+    here_read, there_write = os.pipe()
+    there_read, here_write = os.pipe()
+    return PipeRelay(here_read, here_write), PipeRelay(there_read, there_write)
+
+
+def sockets() -> Ends:
+    here, there = socket.socketpair()
+    return SocketRelay(here), SocketRelay(there)
+
+
+@pytest.fixture(params=[pipes, sockets])
+def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
+    """The daemon's end and the worker's end of one relay."""
+    here, there = request.param()
+    yield here, there
+    here.close()
+    there.close()
+
+
+@pytest.mark.parametrize("timeout", [None, 30.0])
+def test_a_frame_larger_than_any_buffer_arrives(ends: Ends, timeout: float | None) -> None:
+    """With a time limit or without."""
+    here, there = ends
+    sender = threading.Thread(target=here.send, args=(LARGE, timeout), name="sender")
+    sender.start()
+    frame = there.receive(timeout)
+    sender.join()
+
+    assert frame == Frame(bytes(3_000_000), (0,))
+
+
+def test_frames_come_one_at_a_time(ends: Ends) -> None:
+    """What has been read beyond the first is surplus until it is asked for."""
+    here, there = ends
+    here.send(encode(b"one") + encode(b"two") + encode(b"three")[:5])
+
+    assert there.receive() == Frame(b"one")
+    assert there.surplus
+    assert there.next_frame() == Frame(b"two")
+    assert there.next_frame() is None
+    assert there.surplus  # half a frame
+
+
+def test_waiting_has_an_end(ends: Ends) -> None:
+    """A read that gets nothing, or half a frame, and a write that nobody reads, end with their time."""
+    here, there = ends
+    here.send(encode(b"half")[:10])
+    with pytest.raises(ExecTimeout):
+        there.receive(0.01)
+    with pytest.raises(ExecTimeout):
+        here.send(LARGE, 0.01)
+
+
+def test_the_end_of_the_other_side_is_seen() -> None:
+    """By whoever reads and by whoever writes."""
+    for here, there in (pipes(), sockets()):
+        there.close()
+        assert here.readable()
+        with pytest.raises(WorkerCrashed):
+            here.send(b"x")
+        with pytest.raises(WorkerCrashed):
+            here.receive()
+        assert here.stray() == "it had died"
+        here.close()
+
+
+def test_what_nobody_asked_for_is_quoted(ends: Ends) -> None:
+    """For the log."""
+    here, there = ends
+    assert not there.readable()
+    here.send(b"Notice: undefined variable")
+
+    assert there.readable()
+    assert "Notice: undefined variable" in there.stray()
+
+
+def test_what_is_no_frame_is_refused(ends: Ends) -> None:
+    """Text, for instance."""
+    here, there = ends
+    here.send(b"Notice: undefined variable")
+    with pytest.raises(FrameError, match="undefined variable"):
+        there.receive()

@@ -1,0 +1,78 @@
+"""
+The connections that workers can reach over RPC without having been asked by them: close, write, broadcast.
+
+Callable from any thread. RoadRunner has the first only.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from threadchat.chat.fanout import Fanout, Message
+from threadchat.errors import CloseReason
+from threadchat.net.connection import Connection
+from threadchat.workers.rpc_server import Method
+
+
+class WorkerConnection:
+    """A connection as workers can reach it, and as the fan-out knows it: bytes are never rewritten."""
+
+    __slots__ = ("close", "send", "server")
+    crlf = False
+
+    def __init__(self, connection: Connection) -> None:
+        self.send = connection.send
+        self.close = connection.close
+        self.server = connection.server
+
+
+class WorkerConnections:
+    """The open connections of all worker servers, by uuid and by server. Callable from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._by_uuid: dict[str, WorkerConnection] = {}
+        self._by_server: defaultdict[str, Fanout[WorkerConnection]] = defaultdict(Fanout)
+
+    def add(self, uuid: str, connection: WorkerConnection) -> None:
+        """Make *connection* one that can be reached."""
+        with self._lock:
+            self._by_uuid[uuid] = connection
+            fanout = self._by_server[connection.server]
+        fanout.add(connection)
+
+    def discard(self, uuid: str) -> None:
+        """Make the connection *uuid* one that cannot be reached any longer."""
+        with self._lock:
+            connection = self._by_uuid.pop(uuid, None)
+            fanout = self._by_server[connection.server] if connection else None
+        if connection and fanout:
+            fanout.discard(connection)
+
+    def methods(self) -> Mapping[str, Method]:
+        """Return what workers can call; only ``tcp.Close`` is RoadRunner's."""
+        return {"tcp.Close": self._close, "tcp.Write": self._write, "tcp.Broadcast": self._broadcast}
+
+    def _close(self, uuid: Any) -> bool:
+        if connection := self._by_uuid.get(uuid):
+            connection.close(CloseReason.APP)
+        return True  # also for one that is not there, as in RoadRunner
+
+    def _write(self, argument: Any) -> bool:
+        connection, data = self._by_uuid.get(argument["uuid"]), base64.b64decode(argument["data"], validate=True)
+        if connection:
+            connection.send(data)
+        return connection is not None
+
+    def _broadcast(self, argument: Any) -> int:
+        data = base64.b64decode(argument["data"], validate=True)
+        with self._lock:
+            fanout = self._by_server.get(argument["server"])
+        if fanout is None:
+            return 0
+        fanout.post(Message(None, data))
+        return len(fanout)

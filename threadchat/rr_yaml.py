@@ -1,0 +1,108 @@
+"""
+An unmodified ``.rr.yaml``, RoadRunner's configuration, as the tables that a TOML file of ours would have.
+
+The sections ``server`` and ``tcp`` are used, and ``rpc`` if it names a unix socket; all others, and options that make
+no sense here, are left out and named. As in RoadRunner, ``${NAME}`` and ``${NAME:-default}`` in a value are taken
+from the environment, names of servers are lower-case, and a bare number for a duration is nanoseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from threadchat.config import Pool, Rpc, Spawn, Supervisor
+from threadchat.errors import ConfigError
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
+_SILENT = frozenset({"version"})  # of the format: every file has it
+
+
+def read(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """Return the tables for :func:`threadchat.config.parse`, and the paths of what is left out. Raises ConfigError."""
+    try:
+        import yaml  # noqa: PLC0415, an extra
+    except ImportError:
+        raise ConfigError([f"{path}: YAML needs one more package: pip install 'threadchat[yaml]'"]) from None
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as problem:
+        raise ConfigError([f"{path}: {(problem.strerror or str(problem)).lower()}"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise ConfigError([f"{path}: not YAML: {problem}"]) from None
+
+    def expand(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: expand(item) for key, item in value.items()}
+            case list():
+                return [expand(item) for item in value]
+            case str() if _VARIABLE.search(value):
+                return yaml.safe_load(_VARIABLE.sub(_from_environment, value))
+        return value
+
+    if not isinstance(data, dict) or not isinstance(data.get("tcp"), dict):
+        raise ConfigError([f"{path}: there is no section tcp"])
+    ignored: list[str] = []
+    return _translate(expand(data), ignored), ignored
+
+
+def _from_environment(found: re.Match[str]) -> str:
+    name, default, bare = found.groups()
+    return os.environ.get(name or bare) or default or ""
+
+
+def _translate(data: dict[str, Any], ignored: list[str]) -> dict[str, Any]:
+    tcp = data["tcp"]
+    tables = {
+        "server": dict(_known(data.get("server") or {}, Spawn, "server", ignored)),
+        "tcp": {
+            **dict(_chosen(tcp, ("servers", "pool", "read_buf_size"), "tcp", ignored)),
+            "servers": {str(name).lower(): _server(server) for name, server in (tcp.get("servers") or {}).items()},
+            "pool": _pool(tcp.get("pool") or {}, ignored),
+        },
+    }
+    rpc = data.get("rpc") or {}
+    if str(rpc.get("listen", "")).startswith("unix://"):
+        tables["rpc"] = dict(_known(rpc, Rpc, "rpc", ignored))
+    ignored += [name for name in data if name not in tables and name not in _SILENT]
+    return tables
+
+
+def _server(server: Any) -> Any:
+    """Return a server of the workers, its address with a scheme."""
+    if not isinstance(server, dict):
+        return server
+    addr = server.get("addr")
+    if isinstance(addr, str) and "://" not in addr:
+        addr = f"tcp://{addr}"
+    return {"app": "worker", **server, **({"addr": addr} if addr else {})}
+
+
+def _pool(pool: dict[str, Any], ignored: list[str]) -> dict[str, Any]:
+    table = dict(_durations(_known(pool, Pool, "tcp.pool", ignored)))
+    if isinstance(supervisor := pool.get("supervisor"), dict):
+        table["supervisor"] = dict(_durations(_known(supervisor, Supervisor, "tcp.pool.supervisor", ignored)))
+    return table
+
+
+def _known(table: dict[str, Any], section: Any, path: str, ignored: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield what *section* knows of *table*; what is left empty has its default."""
+    return _chosen(table, section.model_fields, path, ignored)
+
+
+def _chosen(table: dict[str, Any], keys: Any, path: str, ignored: list[str]) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if key not in keys:
+            ignored.append(f"{path}.{key}")
+        elif value is not None:
+            yield key, value
+
+
+def _durations(items: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for key, value in items:
+        is_duration = key.endswith(("_timeout", "ttl", "_tick"))
+        yield key, f"{value}ns" if is_duration and isinstance(value, int) else value

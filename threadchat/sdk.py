@@ -1,0 +1,192 @@
+"""
+What a worker imports: one connection event after another, each answered exactly once.
+
+    worker = TcpWorker()
+    for request in worker:
+        if request.event is TcpEvent.DATA:
+            worker.respond(b"you said " + request.body)
+        else:
+            worker.read()
+
+The same program runs under threadchat and under RoadRunner, over pipes or sockets. One thread only.
+A connection's next event may come to another process; its ``uuid`` is the key for what is to be remembered.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from threadchat.wire import goridge
+from threadchat.wire.goridge import Frame, FrameDecoder
+from threadchat.workers.payload import REPLACE_ME_FRAME, SDK_MARK, TcpEvent
+from threadchat.workers.rpc import RpcClient
+
+__all__ = ["Request", "RpcClient", "TcpEvent", "TcpWorker"]
+
+_READ_BYTES = 65536
+_CONTINUE = goridge.encode_with_context(b"CONTINUE", b"")
+_CLOSE = goridge.encode_with_context(b"CLOSE", b"")
+_log = logging.getLogger(__name__)
+
+
+class Request(NamedTuple):
+    """An event. ``remote_addr`` is ``ip:port``; ``body`` is a message with its delimiter, for DATA only."""
+
+    event: TcpEvent
+    remote_addr: str
+    server: str
+    uuid: str
+    body: bytes
+
+
+class TcpWorker:
+    """
+    The worker's end of its relay, which *relay* or the environment names.
+
+    From here on the frames have descriptors of their own: standard output is standard error, so that a stray
+    ``print`` is a line in the daemon's log, and standard input is empty.
+    """
+
+    def __init__(self, relay: str | None = None) -> None:
+        self._read_fd, self._write_fd = _open(relay or os.environ.get("RR_RELAY") or "pipes")
+        self._decoder = FrameDecoder()
+        self._frames: list[Frame] = []
+        self._open: Request | None = None  # the event that has no answer yet
+        self._stopping = False
+        self._rpc: RpcClient | None = None
+
+    def wait_request(self) -> Request | None:
+        """
+        Return the next event, None when the worker shall end.
+
+        An event before it that was not answered is: CLOSE needs no answer, anything else is an error.
+        """
+        if self._open:
+            if self._open.event is TcpEvent.CLOSE:
+                self.read()
+            else:
+                _log.error("%s of connection %s was not answered", self._open.event.value, self._open.uuid)
+                self.error("the worker gave no answer")
+        while (frame := self._next_frame()) is not None:
+            if frame.flags & goridge.CONTROL:
+                command = json.loads(frame.payload)
+                if command.get("stop"):
+                    return None
+                if command.get("pid"):
+                    me = json.dumps({"pid": os.getpid(), SDK_MARK: True}).encode()
+                    self._send(goridge.encode(me, flags=goridge.CONTROL))
+            elif frame.options:
+                if self._stopping:
+                    self._send(REPLACE_ME_FRAME)
+                    continue
+                self._open = _read_event(frame)
+                return self._open
+        return None
+
+    def __iter__(self) -> Iterator[Request]:
+        """Return the events until the worker shall end."""
+        return iter(self.wait_request, None)
+
+    def serve(self, handle: Callable[[Request], None]) -> None:
+        """Call *handle* for each event. An exception in it is logged and answers its event as an error."""
+        for request in self:
+            try:
+                handle(request)
+            except Exception as problem:  # noqa: BLE001, one event must not cost the worker
+                _log.exception("%s of connection %s failed", request.event.value, request.uuid)
+                if self._open:
+                    self.error(f"{type(problem).__name__}: {problem}")
+
+    def respond(self, body: bytes | str, *, close: bool = False) -> None:
+        """Answer: send *body* to the client, then go on, or *close* the connection."""
+        data = body.encode() if isinstance(body, str) else body
+        self._answer(goridge.encode_with_context(b"WRITECLOSE" if close else b"WRITE", data))
+
+    def read(self) -> None:
+        """Answer: send nothing, go on reading."""
+        self._answer(_CONTINUE)
+
+    def close(self) -> None:
+        """Answer: close the connection."""
+        self._answer(_CLOSE)
+
+    def error(self, message: str) -> None:
+        """Answer: the event failed. The daemon logs *message* and closes the connection."""
+        self._answer(goridge.encode(message.encode("utf-8", "replace"), flags=goridge.ERROR))
+
+    def stop(self) -> None:
+        """Ask to be replaced. The current event, if it has no answer yet, is given to another worker."""
+        self._stopping = True
+        if self._open:
+            self._answer(REPLACE_ME_FRAME)
+
+    @property
+    def rpc(self) -> RpcClient:
+        """
+        The daemon, to reach connections other than the one that is being answered.
+
+        RoadRunner knows ``close_connection`` only. Raises RuntimeError if the daemon takes no calls.
+        """
+        if self._rpc is None:
+            address = os.environ.get("RR_RPC")
+            if not address:
+                raise RuntimeError("the daemon takes no calls: RR_RPC is not set")
+            self._rpc = RpcClient(address)
+        return self._rpc
+
+    def _answer(self, frame: bytes) -> None:
+        """Send the one answer to the current event. Raises RuntimeError for a second one."""
+        if self._open is None:
+            raise RuntimeError("this event has been answered: each event has exactly one answer")
+        self._open = None
+        self._send(frame)
+
+    def _send(self, frame: bytes) -> None:
+        sent = os.write(self._write_fd, frame)
+        while sent < len(frame):
+            sent += os.write(self._write_fd, frame[sent:])
+
+    def _next_frame(self) -> Frame | None:
+        while not self._frames:
+            data = os.read(self._read_fd, _READ_BYTES)
+            if not data:
+                return None
+            self._frames = self._decoder.feed(data)
+        return self._frames.pop(0)
+
+
+def _read_event(frame: Frame) -> Request:
+    size = frame.options[0]
+    context = json.loads(frame.payload[:size])
+    event = TcpEvent(context["event"])
+    return Request(event, context["remote_addr"], context["server"], context["uuid"], frame.payload[size:])
+
+
+def _open(relay: str) -> tuple[int, int]:
+    """Return the descriptors to read frames from and to write them to. They are not inherited by children."""
+    parts = urlsplit(relay)
+    if parts.scheme == "unix":
+        unix = socket.socket(socket.AF_UNIX)
+        unix.connect(parts.netloc + parts.path)
+        read_fd = write_fd = unix.detach()
+    elif parts.scheme == "tcp":
+        tcp = socket.create_connection((parts.hostname, parts.port))
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        read_fd = write_fd = tcp.detach()
+    else:
+        read_fd, write_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    sys.stdout.flush()  # what was printed before goes the new way, unless PYTHONUNBUFFERED has sent it already
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    return read_fd, write_fd

@@ -1,0 +1,53 @@
+"""
+Messages out of a byte stream, each ended by a delimiter of one or more bytes.
+
+For listeners that serve workers: the delimiter is found wherever it stands, also when it comes in two
+reads or when one read holds a hundred of them, and it stays part of the message, as workers expect.
+No socket, thread or clock here.
+"""
+
+from __future__ import annotations
+
+from threadchat.errors import WireError
+
+
+class DelimiterDecoder:
+    """Splits what one peer sends. ``max_message_bytes`` counts the delimiter too."""
+
+    __slots__ = ("_partial", "delimiter", "max_message_bytes")
+
+    def __init__(self, delimiter: bytes, max_message_bytes: int) -> None:
+        if not delimiter:
+            raise ValueError("a delimiter has at least one byte")
+        self.delimiter = delimiter
+        self.max_message_bytes = max_message_bytes
+        self._partial = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take *data* as read; return the messages it completes. Raises WireError for an endless one."""
+        delimiter = self.delimiter
+        if self._partial:
+            # Only the new bytes are searched, and as many old ones as could begin the delimiter.
+            searched = max(0, len(self._partial) - len(delimiter) + 1)
+            self._partial += data
+            if self._partial.find(delimiter, searched) < 0:
+                return self._keep()
+            data = bytes(self._partial)
+            self._partial.clear()
+        *messages, rest = data.split(delimiter)
+        if rest:
+            self._partial += rest
+            self._keep()
+        return [message + delimiter for message in messages]
+
+    def flush(self) -> bytes:
+        """Return the unfinished message, or nothing. For the end of the stream."""
+        rest = bytes(self._partial)
+        self._partial.clear()
+        return rest
+
+    def _keep(self) -> list[bytes]:
+        if len(self._partial) > self.max_message_bytes:
+            self._partial.clear()
+            raise WireError(f"no delimiter in {self.max_message_bytes} bytes")
+        return []

@@ -1,0 +1,120 @@
+"""
+One event, one answer: how the daemon knows that an answer is the answer to the event it gave.
+
+Nothing in an answer says so, and a worker that answers one event twice is off by one from then on: in RoadRunner
+its clients get each other's bytes. To look whether something waits to be read before the next event is written is
+not enough: the worker is often suspended between its two answers, by the very thread that its first one wakes.
+
+So after each event the daemon asks the question of the handshake again. Every worker that is built on the PHP library
+answers it whenever it comes, which is when it is back in its loop, after all it had to say about the event. The
+next event is written when that answer has come. Nobody waits for it: it is read when the worker is needed next.
+The SDK answers once by itself and is not asked. A worker that does not understand the question is only looked at.
+
+A dialogue belongs to whoever holds its worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import Enum
+
+from threadchat.errors import ExecTimeout, FrameError, Unanswered, WorkerCrashed, WorkerError
+from threadchat.wire import goridge
+from threadchat.wire.goridge import Frame
+from threadchat.workers.payload import SDK_MARK, pid_frame, read_pid
+from threadchat.workers.relay import Relay
+
+#: How long a worker that has just answered the question may take to answer it once more, in seconds.
+PROOF_SECONDS = 2.0
+
+
+class Proof(Enum):
+    """What there is to know that a worker is done with an event."""
+
+    SDK = "the SDK answers each event once"
+    ASKED = "it answers the question of the handshake at any time"
+    NONE = "nothing"
+
+
+class EventNotTaken(WorkerCrashed):
+    """The worker was of no use even before it had the whole event: another can have it."""
+
+
+class NoProof(WorkerError):  # noqa: N818
+    """The worker did not answer the handshake's question a second time; it is of no use any more."""
+
+
+class Dialogue:
+    """The daemon's side of *relay*, after the handshake."""
+
+    def __init__(self, relay: Relay, proof: Proof) -> None:
+        self.relay = relay
+        self.proof = proof
+        self._asked = proof is Proof.ASKED
+        self._question = pid_frame(os.getpid(), asks=True)
+        self._owes = False  # the answer to the last question
+        self.problem = ""  # a second answer to the last event
+
+    def exchange(self, event: bytes, timeout: float | None) -> Frame:
+        """
+        Give *event* and return its answer. Look at ``problem`` then: the worker may have said more.
+
+        Raises EventNotTaken; Unanswered, after which all is well; and WorkerCrashed, FrameError and ExecTimeout.
+        """
+        relay = self.relay
+        try:
+            if self._owes:
+                self._settle(timeout)
+            elif self.proof is Proof.NONE and relay.readable():
+                raise EventNotTaken(relay.stray())
+            relay.send(event + self._question if self._asked else event, timeout)
+        except (WorkerCrashed, FrameError) as problem:
+            raise EventNotTaken(str(problem)) from None
+        frame = relay.receive(timeout)
+        if self._asked:
+            if frame.flags & goridge.CONTROL:
+                raise Unanswered("it went on to the next event without an answer")
+            self._owes = True
+        if relay.surplus:
+            self._look_at_surplus()
+        return frame
+
+    def _settle(self, timeout: float | None) -> None:
+        """Read the answer to the last question. If anything comes before it, the worker is out of step."""
+        self._owes = False
+        try:
+            frame = self.relay.receive(timeout)
+        except ExecTimeout as problem:
+            raise EventNotTaken(f"it is still busy with the last event: {problem}") from None
+        if not frame.flags & goridge.CONTROL:
+            raise EventNotTaken("it sent a second frame for one event")
+        if self.relay.surplus:
+            raise EventNotTaken("it sent a frame that nobody asked for")
+
+    def _look_at_surplus(self) -> None:
+        following = self.relay.next_frame()
+        if self._asked and following and following.flags & goridge.CONTROL:
+            self._owes = False
+            following = self.relay.next_frame()
+        if following or not self._owes:  # half a frame may be the beginning of the answer that is owed
+            self.problem = "it sent a second frame for one event" if following or self.relay.surplus else ""
+
+
+def shake_hands(relay: Relay, timeout: float) -> Frame:
+    """Ask a new worker who it is; return its answer. Raises ExecTimeout, WorkerViolation, FrameError."""
+    relay.send(pid_frame(os.getpid(), asks=True), timeout)
+    answer = relay.receive(timeout)
+    read_pid(answer)
+    return answer
+
+
+def prove(relay: Relay, answer: Frame) -> Proof:
+    """Find out how the worker that gave *answer* to the handshake can be kept in step. Raises NoProof."""
+    if SDK_MARK in json.loads(answer.payload):
+        return Proof.SDK
+    try:
+        shake_hands(relay, PROOF_SECONDS)
+    except (WorkerError, FrameError) as problem:
+        raise NoProof(str(problem)) from None
+    return Proof.ASKED

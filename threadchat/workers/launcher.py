@@ -1,0 +1,198 @@
+"""
+Starts workers: the command, its environment, its relay, the handshake.
+
+``launch`` may be called by many threads at once, each for its own worker. ``close`` makes those that still
+wait for a handshake give up. How many workers there are is pool.py's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import threadchat
+from threadchat import processor
+from threadchat.config import Spawn
+from threadchat.errors import ExecTimeout, FrameError, WorkerError, WorkerStartError
+from threadchat.log import Log
+from threadchat.wire.goridge import Frame
+from threadchat.workers.dialogue import Dialogue, NoProof, Proof, prove, shake_hands
+from threadchat.workers.process import WorkerProcess
+from threadchat.workers.relay import PipeRelay, Relay
+from threadchat.workers.relay_listener import RelayListener
+from threadchat.workers.watch import Watch
+
+_NOT_PROVABLE = "a second answer to one event may be taken for the answer to the next"
+
+
+class Launcher:
+    """
+    Knows how a worker is started. *command* wins over the one in *server*; *rpc* is the address for RR_RPC.
+    Workers may run on *processors* where these are not the daemon's own (processor.py).
+
+    Threads: see :class:`Watch` and :class:`RelayListener`; they start here and end in ``close``.
+    """
+
+    def __init__(
+        self,
+        server: Spawn,
+        log: Log,
+        command: Sequence[str] = (),
+        rpc: str = "",
+        processors: frozenset[int] = frozenset(),
+    ) -> None:
+        self.command = tuple(command or server.command)
+        self._server = server
+        self._log = log
+        self._processors = processors
+        self._provable = True  # until a worker shows otherwise: all run the same program
+        self._environment = _environment(server, rpc)
+        self._lock = threading.Lock()
+        self._starting: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+        self._listener = RelayListener(server.relay) if server.relay != "pipes" else None
+        self._watch = Watch(log)
+
+    def launch(self, timeout: float, max_jobs: int) -> WorkerProcess:
+        """
+        Start a worker, and return it when it has said who it is.
+
+        Raises WorkerStartError, with the reason, at the latest after *timeout* seconds.
+        """
+        try:
+            return self._launch(timeout, max_jobs, proof=None if self._provable else Proof.NONE)
+        except NoProof as problem:
+            if self._provable:
+                self._provable = False
+                self._log.warning("workers_not_provable", problem=str(problem), consequence=_NOT_PROVABLE)
+            return self._launch(timeout, max_jobs, proof=Proof.NONE)
+
+    def watch(self, worker: WorkerProcess, exited: Callable[[WorkerProcess], None]) -> None:
+        """Have *exited* called, in the thread worker-log, when *worker* exits."""
+        self._watch.add_exit(worker.pid, lambda: exited(worker))
+
+    def close(self) -> None:
+        """Give up on workers that are starting, and end the threads. No worker is left by now."""
+        self.cancel()
+        if self._listener:
+            self._listener.close()
+        self._watch.close()
+
+    def cancel(self) -> None:
+        """Start no more workers, and give up on those that are starting."""
+        with self._lock:
+            self._closed = True
+            for process in self._starting:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+
+    @property
+    def _named(self) -> str:
+        return f"worker {subprocess.list2cmdline(self.command)!r}"
+
+    def _launch(self, timeout: float, max_jobs: int, proof: Proof | None) -> WorkerProcess:
+        process, relay = self._start()
+        try:
+            if relay:
+                answer = _shake_hands(relay, timeout)
+            else:
+                relay, answer = self._accept(process, timeout)
+            return WorkerProcess(process, Dialogue(relay, proof or prove(relay, answer)), max_jobs)
+        except WorkerError as problem:
+            text = _end(process, problem)
+            if relay:
+                relay.close()
+            if isinstance(problem, NoProof):
+                raise NoProof(text) from None
+            raise WorkerStartError(f"{self._named}: {text}") from None
+        finally:
+            with self._lock:
+                self._starting.discard(process)
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], Relay | None]:
+        ours: list[int] = []
+        stderr_read, stderr_write = os.pipe()
+        theirs = [stderr_write]
+        stdin = stdout = subprocess.DEVNULL
+        if self._listener is None:
+            stdin, our_write = os.pipe()
+            our_read, stdout = os.pipe()
+            ours, theirs = [our_read, our_write], [stdin, stdout, stderr_write]
+        try:
+            process = self._popen(stdin, stdout, stderr_write)
+        except OSError as problem:
+            for fd in (stderr_read, *ours):
+                os.close(fd)
+            raise WorkerStartError(f"{self._named}: {problem.strerror}: {problem.filename}") from None
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        self._watch.add_stderr(process.pid, stderr_read)
+        return process, PipeRelay(*ours) if ours else None
+
+    def _popen(self, stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+        who: dict[str, Any] = {}
+        if self._server.user:
+            who["user"] = self._server.user
+        if self._server.group:
+            who["group"] = self._server.group
+        process = subprocess.Popen(
+            self.command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=self._environment,
+            process_group=0,  # Ctrl-C is for the daemon, which ends its workers itself
+            **who,
+        )
+        if self._processors:
+            processor.release(process.pid, self._processors)
+        with self._lock:
+            self._starting.add(process)
+            if self._closed:
+                process.kill()
+        return process
+
+    def _accept(self, process: subprocess.Popen[bytes], timeout: float) -> tuple[Relay, Frame]:
+        assert self._listener is not None
+        return self._listener.wait(process.pid, timeout, lambda: process.poll() is None)
+
+
+def _shake_hands(relay: Relay, timeout: float) -> Frame:
+    try:
+        return shake_hands(relay, timeout)
+    except ExecTimeout:
+        raise WorkerStartError(f"it did not say who it is within {timeout:g} s (allocate_timeout)") from None
+    except FrameError as problem:
+        raise WorkerStartError(f"it wrote to its standard output: {problem}") from None
+
+
+def _environment(server: Spawn, rpc: str) -> Mapping[str, str]:
+    """Return what a worker finds in its environment, in RoadRunner's order: a later entry wins."""
+    environment = dict(os.environ, RR_RELAY=server.relay)
+    if rpc:
+        environment["RR_RPC"] = rpc
+    environment.update(server.env)
+    environment["RR_VERSION"] = threadchat.__version__
+    environment["RR_MODE"] = "tcp"
+    return environment
+
+
+def _end(process: subprocess.Popen[bytes], problem: WorkerError) -> str:
+    """End a process that failed to become a worker; return what there is to say about it."""
+    try:
+        status = process.wait(0.2)  # it may be about to say why in its exit status
+    except subprocess.TimeoutExpired:
+        status = None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if isinstance(problem, WorkerStartError) or status is None:
+        return str(problem)
+    how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
+    return f"it {how} before it said who it is"

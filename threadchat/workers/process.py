@@ -1,0 +1,174 @@
+"""
+One worker process: its start and handshake, its states, one event at a time, its end.
+
+A worker is held by one thread at a time: by the one that started it, then by whoever took it from the pool.
+Only :meth:`WorkerProcess.kill` may be called by anybody. Who may have it when is pool.py's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from enum import Enum
+from pathlib import Path
+
+from threadchat.errors import (
+    ExecTimeout,
+    FrameError,
+    Unanswered,
+    WorkerCrashed,
+    WorkerError,
+    WorkerReported,
+    WorkerViolation,
+)
+from threadchat.workers.dialogue import Dialogue, EventNotTaken
+from threadchat.workers.payload import STOP_FRAME, Reply, read_reply
+
+#: How long a worker may take to end by itself once told so, and then once terminated, in seconds.
+STOP_SECONDS = 10.0
+TERMINATE_SECONDS = 2.0
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class State(Enum):
+    """The states of a worker, by RoadRunner's names."""
+
+    READY = "ready"
+    WORKING = "working"
+    INVALID = "invalid"  # to be replaced: it broke the protocol, died, or its time is over
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+_NEXT = {
+    State.READY: {State.WORKING, State.INVALID, State.STOPPING},
+    State.WORKING: {State.READY, State.INVALID, State.STOPPING},
+    State.INVALID: {State.STOPPING},
+    State.STOPPING: {State.STOPPED},
+    State.STOPPED: set[State](),
+}
+
+
+class WorkerProcess:
+    """A worker that has said who it is. ``max_jobs`` 0: no limit."""
+
+    def __init__(self, process: subprocess.Popen[bytes], dialogue: Dialogue, max_jobs: int) -> None:
+        self._process = process
+        self._dialogue = dialogue
+        self._relay = dialogue.relay
+        self._reaping = threading.Lock()
+        self.pid = process.pid
+        self.state = State.READY
+        self.max_jobs = max_jobs
+        self.jobs = 0
+        self.exited = False  # noted by the thread worker-log
+        self.retirement = ""  # why it shall be replaced as soon as it is idle; see Dispatcher.withhold
+        self.created_ns = time.time_ns()
+        self.started_at = self.last_used_at = time.monotonic()
+
+    @property
+    def command(self) -> str:
+        """What was started."""
+        return subprocess.list2cmdline(self._process.args)  # type: ignore[arg-type]
+
+    def become(self, state: State) -> None:
+        """Change the state. Raises AssertionError for a change that the table does not know."""
+        if state not in _NEXT[self.state]:
+            raise AssertionError(f"a worker that is {self.state.value} cannot become {state.value}")
+        self.state = state
+
+    def invalidate(self, why: str) -> None:
+        """Note that it is of no more use, and the first reason."""
+        if self.state is not State.INVALID:
+            self.retirement = why
+            self.become(State.INVALID)
+
+    def exec(self, event: bytes, timeout: float | None) -> Reply:
+        """
+        Have it handle *event*, an encoded frame.
+
+        Raises WorkerReported, Unanswered and ReplaceMe, after which it is as good as before. After any other
+        WorkerError it is INVALID. After a second frame for this one event too, but the first one counts.
+        """
+        self.state = State.WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
+        self.jobs += 1
+        try:
+            frame = self._dialogue.exchange(event, timeout)
+            if self._dialogue.problem:
+                self.invalidate(self._dialogue.problem)
+            return read_reply(frame)
+        except (WorkerReported, Unanswered):
+            raise
+        except FrameError as problem:
+            self.invalidate(str(problem))
+            raise WorkerViolation(str(problem)) from None
+        except WorkerError as problem:
+            self.jobs -= isinstance(problem, EventNotTaken)
+            self.invalidate(str(problem))
+            raise
+        finally:
+            self.last_used_at = time.monotonic()
+            if self.state is State.WORKING:
+                self.state = State.READY
+                if self.jobs == self.max_jobs:
+                    self.retirement = self.retirement or "max_jobs"
+
+    def resident_bytes(self) -> int:
+        """Return the memory it has in use, 0 if it is gone."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+        except (OSError, IndexError):
+            return 0
+
+    def kill(self) -> None:
+        """Kill it and what it started in its process group. Whoever waits for its answer is told."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
+        """
+        End it for good and return its exit status: the stop command, SIGTERM, SIGKILL, each in its time.
+
+        Its last words are read and dropped: the PHP library says farewell with one more frame, and fails if
+        nobody listens. One that is INVALID is killed at once.
+        """
+        polite = self.state is not State.INVALID and not self.exited
+        self.become(State.STOPPING)
+        exit_fd = os.pidfd_open(self.pid)
+        try:
+            if polite:
+                self._ask_to_stop(exit_fd, seconds)
+            self.kill()
+            _wait(exit_fd, None)
+        finally:
+            os.close(exit_fd)
+            self._relay.close()
+        self.become(State.STOPPED)
+        with self._reaping:
+            return self._process.wait()
+
+    def _ask_to_stop(self, exit_fd: int, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(WorkerCrashed, ExecTimeout):
+            self._relay.send(STOP_FRAME, seconds)
+            self._relay.drain(exit_fd, seconds)
+        if not _wait(exit_fd, deadline - time.monotonic()):
+            self._signal(signal.SIGTERM)
+            _wait(exit_fd, min(seconds, TERMINATE_SECONDS))
+
+    def _signal(self, number: signal.Signals) -> None:
+        with self._reaping:  # or the number could be another group's by now
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, number)
+
+
+def _wait(exit_fd: int, seconds: float | None) -> bool:
+    """Return whether the process behind a pidfd has exited, waiting for at most *seconds*."""
+    poll = select.poll()
+    poll.register(exit_fd, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else max(0.0, seconds) * 1000))
