@@ -181,4 +181,4 @@ class _Status:
         people, rooms, messages = self._daemon.traffic()
         rate = (messages - self._messages) / passed
         self._shown_at, self._messages = now, messages
-        self._notifier.status(f"{people} people in {rooms} rooms, {rate:.1f} lines/s")
+        self._notifier.status(f"{people} people in {rooms} rooms, {rate:.1f} messages/s")
