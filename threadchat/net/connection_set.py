@@ -87,7 +87,7 @@ class ConnectionSet:
                     connection.hand_over()
             for connection in self._connections - kept:
                 connection.close(CloseReason.SHUTDOWN)
-            self._changed.wait_for(lambda: not self._connections & kept, deadline - time.monotonic())
+            self._changed.wait_for(lambda: kept.isdisjoint(self._connections), deadline - time.monotonic())
         self.drain(deadline)
         return [connection for connection in kept if connection.reason is CloseReason.HANDED_OVER]
 
