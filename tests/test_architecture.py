@@ -15,6 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"__main__"},
     {"cli"},
+    {"lifecycle"},
     {"daemon", "cli_workers", "rr_yaml"},
     {"apps", "sdk"},
     {"net", "client", "workers"},
