@@ -15,6 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"__main__"},
     {"cli"},
+    {"lifecycle"},
     {"daemon", "cli_workers", "rr_yaml"},
     {"apps", "sdk"},
     {"net", "client", "workers"},
@@ -29,6 +30,7 @@ THREAD_STARTERS = {
     "client/client.py",
     "net/flusher.py",
     "net/server.py",
+    "workers/dispatcher.py",
     "workers/pool.py",
     "workers/relay_listener.py",
     "workers/rpc_server.py",

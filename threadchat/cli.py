@@ -61,7 +61,7 @@ def serve(
     configuration are wrong.
     """
     # Imported here so that `check` and `--help` need not load the server.
-    from threadchat.daemon import run  # noqa: PLC0415
+    from threadchat.lifecycle import run  # noqa: PLC0415
     from threadchat.log import set_up_log  # noqa: PLC0415
 
     limits = {"max_connections": max_connections, "when_full": when_full}
@@ -73,7 +73,7 @@ def serve(
         log = set_up_log(debug)
         if ignored:
             log.info("config_ignored", ignored=ignored)
-        sys.exit(run(config, log))
+        sys.exit(run(config, log, (lambda: _load(path)[0]) if path else None))
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
     except (ListenError, WorkerError, RpcError) as problem:

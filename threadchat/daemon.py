@@ -1,21 +1,21 @@
 """
 The composition root: builds everything from the configuration, starts it, and stops it in order.
 
-Nothing else reads the whole configuration or knows all the parts.
+Nothing else reads the whole configuration or knows all the parts. What signals and systemd want of it is in
+lifecycle.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import os
+import itertools
 import resource
 import signal
+import socket
 import threading
 import time
-from collections.abc import Callable
-from queue import SimpleQueue
-from types import FrameType
+from collections.abc import Callable, Mapping, Sequence
 
 from threadchat.addresses import parse_address
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
@@ -23,48 +23,69 @@ from threadchat.apps.chat import ChatApp
 from threadchat.apps.echo import EchoApp
 from threadchat.apps.worker_service import WorkerService
 from threadchat.chat.fanout import Fanout
-from threadchat.chat.hub import Hub
+from threadchat.chat.hub import Hub, Traffic
 from threadchat.config import Config, Server
 from threadchat.limits import AddressCounter
 from threadchat.log import Log
-from threadchat.net.connection import Connection
+from threadchat.net.connection import WAKE_SIGNAL, Connection
 from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App
-from threadchat.net.listen import listen
+from threadchat.net.handover import Handover, Stored
+from threadchat.net.listen import inherit, listen
 from threadchat.net.server import STACK_BYTES, AppServer
-from threadchat.processor import settle
+from threadchat.watchdog import Watchdog
 from threadchat.workers.pool import Pool
 
 
 class Daemon:
-    """All listeners of one configuration. ``start``, then ``stop``; both from one thread."""
+    """
+    All listeners of one configuration. ``start``, then ``stop`` or ``hand_over``; all from one thread.
 
-    def __init__(self, config: Config, log: Log, processors: frozenset[int] = frozenset()) -> None:
-        """
-        Bind every address. Raises ListenError, with nothing left bound.
+    *inherited* are descriptors by name: listening sockets, for the server of that name, in place of its addresses;
+    and what a predecessor has handed over. *processors* are those for the workers, where the daemon keeps to one
+    itself.
+    """
 
-        *processors* are those for the workers, where the daemon keeps to one itself.
-        """
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        inherited: Mapping[str, Sequence[int]] | None = None,
+        watchdog: Watchdog | None = None,
+        processors: frozenset[int] = frozenset(),
+    ) -> None:
+        """Bind every address. Raises ListenError, with nothing left bound."""
         self._log = log
+        self._watchdog = watchdog or Watchdog(lambda: None, None)
         self._stop_timeout = config.daemon.stop_timeout
-        self._flusher = Flusher()
-        self._hub = Hub(time.monotonic, self._flusher.later)
+        self._configs = dict(config.tcp.servers)  # as they are now, see reconfigure
+        self.handover = Handover.inherit(inherited or {})
+        self._stored, dismissed = self.handover.take_over()
+        if dismissed:
+            log.warning("connections_dismissed", count=dismissed)
+        self._numbers = itertools.count(max((stored.number for stored in self._stored), default=0) + 1)
+        self._flusher = Flusher(self._watchdog.heartbeat("flusher"))
+        self._hub = Hub(time.monotonic, self._flusher.later, self._watchdog.heartbeat)
         self._workers = WorkerService(config, log, processors) if config.tcp.needs_pool else None
-        self._sets: list[ConnectionSet] = []
+        self._sets: dict[str, ConnectionSet] = {}
+        self._addresses: dict[str, AddressCounter] = {}
         self.servers: list[AppServer] = []
         try:
-            for name, server in config.tcp.servers.items():
-                self._add_server(name, server)
+            for name in config.tcp.servers:
+                self._add_server(name, [inherit(fd) for fd in (inherited or {}).get(name, ())])
         except BaseException:
             for bound in self.servers:
                 bound.stop()
             self._flusher.stop()
+            for stored in self._stored:
+                stored.socket.close()
+            self.handover.close()
             raise
 
     def start(self) -> None:
         """
-        Accept connections. Everything is ready when this returns.
+        Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns.
 
         Raises WorkerError, ListenError or RpcError if there are workers; ``stop`` is to be called then too.
         """
@@ -73,7 +94,14 @@ class Daemon:
         threading.stack_size(STACK_BYTES)
         if self._workers:
             self._workers.start()
+        for stored in self._stored:  # everybody is there before anybody is heard
+            self._restore(stored)
+        if self._stored:
+            self._log.info("connections_taken_over", count=sum(map(len, self._sets.values())))
+        self._stored.clear()
         self._flusher.start()
+        for server in self.servers:
+            server.resume()
         for server in self.servers:
             server.start()
 
@@ -82,77 +110,106 @@ class Daemon:
         deadline = time.monotonic() + self._stop_timeout
         for server in self.servers:
             server.stop()
-        forced = sum([connections.drain(deadline) for connections in self._sets])
+        forced = sum([connections.drain(deadline) for connections in self._sets.values()])
         if self._workers:
             self._workers.stop()
         self._flusher.stop()
+        self.handover.close()
         self._log.info("stopped", forced=forced)
+
+    def hand_over(self) -> dict[str, list[int]]:
+        """
+        Stop, but leave the connections to a successor: return the descriptors that it is to inherit.
+
+        No thread is left that reads or sends, but listeners are still open: whoever comes or says something now
+        waits in the kernel. Connections of worker servers end as in :meth:`stop`.
+        """
+        deadline = time.monotonic() + self._stop_timeout
+        signal.signal(WAKE_SIGNAL, lambda number, frame: None)
+        for server in self.servers:
+            server.pause()
+        left = [c for connections in self._sets.values() for c in connections.hand_over(deadline)]
+        if self._workers:
+            self._workers.stop()
+        self._flusher.stop()
+        count = sum([connection.leave_behind() for connection in left])
+        self._log.info("handed_over", count=count)
+        fds = self.handover.fds()
+        for server in self.servers:
+            fds.setdefault(server.name, []).append(server.socket.fileno())
+        return fds
+
+    def reconfigure(self, config: Config) -> list[str]:
+        """Use the limits and texts of *config* for whoever comes from now on; return what needs a restart."""
+        old, new = self._configs, dict(config.tcp.servers)
+        later = [f"tcp.servers.{name}" for name in sorted(old.keys() ^ new.keys())]
+        for name in sorted(old.keys() & new.keys()):
+            fixed = {key: getattr(old[name], key) for key in ("addr", "app", "delimiter")}
+            later += [f"tcp.servers.{name}.{key}" for key, value in fixed.items() if getattr(new[name], key) != value]
+            self._configs[name] = new[name].model_copy(update=fixed)
+            self._sets[name].limit = new[name].limits.max_connections
+            self._addresses[name].limit = new[name].limits.max_connections_per_address
+        for server in self.servers:
+            server.limits = self._configs[server.name].limits
+        self._stop_timeout = config.daemon.stop_timeout
+        return later
+
+    def traffic(self) -> Traffic:
+        """Return how much goes on in the chat."""
+        return self._hub.traffic()
 
     @property
     def pool(self) -> Pool | None:
         """The workers, if there are any."""
         return self._workers.pool if self._workers else None
 
-    def _add_server(self, name: str, server: Server) -> None:
+    def _add_server(self, name: str, inherited: Sequence[socket.socket]) -> None:
         """One name is one app and one set of limits, on however many addresses."""
-        connections = ConnectionSet(server.limits.max_connections)
-        addresses = AddressCounter(server.limits.max_connections_per_address)
-        make_app = self._app_factory(server)
-        self._sets.append(connections)
-        for text in server.addr:
+        server = self._configs[name]
+        self._sets[name] = ConnectionSet(server.limits.max_connections, self._numbers)
+        self._addresses[name] = AddressCounter(server.limits.max_connections_per_address)
+        make_app = self._app_factory(name, server)
+        for listener in inherited or (listen(parse_address(text)) for text in server.addr):
             self.servers.append(
                 AppServer(
                     name,
-                    listen(parse_address(text)),
+                    listener,
                     server.limits,
-                    connections,
-                    addresses,
+                    self._sets[name],
+                    self._addresses[name],
                     make_app,
                     self._flusher,
                     self._log,
+                    inherited=bool(inherited),
+                    handover=self.handover,
+                    heartbeat=self._watchdog.heartbeat(f"accept-{name}"),
                 )
             )
 
-    def _app_factory(self, server: Server) -> Callable[[Connection], App]:
+    def _restore(self, stored: Stored) -> None:
+        """Restore one connection, or tell it why that cannot be."""
+        doors = [server for server in self.servers if server.name == stored.state.get("server")]
+        if not doors:
+            self.handover.dismiss(stored, "This service has been closed. Goodbye!")
+            return
+        try:
+            doors[0].restore(stored, self.handover.kept(stored))
+        except Exception:  # noqa: BLE001, whatever is wrong with one, the others shall go on
+            self._log.exception("restore_failed", connection=stored.number)
+            self.handover.dismiss(stored, "The server has been restarted, and cannot go on. Please come again!")
+
+    def _app_factory(self, name: str, server: Server) -> Callable[[Connection], App]:
         match server.app:
             case "echo":
                 return EchoApp
             case "broadcast":
-                fanout: Fanout[BroadcastMember] = Fanout()
-                return lambda connection: BroadcastApp(connection, fanout, server.echo_sender)
+                fanout: Fanout[BroadcastMember] = Fanout(self._watchdog.heartbeat(f"deliverer of {name}"))
+                return lambda connection: BroadcastApp(connection, fanout, self._configs[name].echo_sender)
             case "chat":  # every chat listener is a door to the same chat
-                return lambda connection: ChatApp(connection, self._hub, server)
+                return lambda connection: ChatApp(connection, self._hub, self._configs[name])
             case "worker":
                 assert self._workers is not None
                 return self._workers.app_factory(server)
-
-
-def run(config: Config, log: Log) -> int:
-    """
-    Run a daemon until SIGTERM or SIGINT; return the exit status.
-
-    A second signal ends the process at once, with the status a shell expects of it.
-    """
-    signals: SimpleQueue[int] = SimpleQueue()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if stopping:
-            os._exit(128 + number)
-        signals.put(number)
-
-    stopping = False
-    processors = settle() if config.daemon.one_processor else frozenset()
-    daemon = Daemon(config, log, processors)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, note)
-    try:
-        daemon.start()
-        received = signals.get()
-        stopping = True
-        log.info("stopping", signal=signal.Signals(received).name)
-    finally:
-        daemon.stop()
-    return 0
 
 
 def _raise_descriptor_limit() -> None:

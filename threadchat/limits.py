@@ -53,26 +53,36 @@ class TokenBucket:
 
 
 class AddressCounter:
-    """Counts connections by client address, up to ``limit`` each (0: no limit). Loopback is never limited."""
+    """
+    Counts connections by client address, up to ``limit`` each (0: no limit). Loopback is never limited.
+
+    ``limit`` may be changed at any time: all are counted, limited or not.
+    """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
     def acquire(self, address: str) -> bool:
         """Count one more connection from *address*, unless it has its number already."""
-        if not self._limit or _is_loopback(address):
+        if _is_loopback(address):
             return True
         with self._lock:
-            if self._counts[address] >= self._limit:
+            if self.limit and self._counts[address] >= self.limit:
                 return False
             self._counts[address] += 1
             return True
 
+    def adopt(self, address: str) -> None:
+        """Count one more connection from *address*, which is there already."""
+        if not _is_loopback(address):
+            with self._lock:
+                self._counts[address] += 1
+
     def release(self, address: str) -> None:
         """Count one connection less from *address*. To be called once for every successful acquire."""
-        if not self._limit or _is_loopback(address):
+        if _is_loopback(address):
             return
         with self._lock:
             self._counts[address] -= 1

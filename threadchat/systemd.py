@@ -83,6 +83,11 @@ class Notifier:
         enabled = meant_for_us and microseconds.isdecimal() and int(microseconds) > 0
         return cls(address, int(microseconds) / 1e6 if enabled else None)
 
+    @property
+    def listened_to(self) -> bool:
+        """Whether there is anybody to tell."""
+        return self._address is not None
+
     def variables(self) -> dict[str, str]:
         """Return what :meth:`from_environment` took, for the next image of this process."""
         if not self._address:

@@ -9,6 +9,7 @@ No socket here (systemd.py has it) and no clock: "silent" means between two call
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 
 
@@ -21,7 +22,7 @@ class Heartbeat:
     A loop that ticks even when idle never rests.
     """
 
-    __slots__ = ("_beats", "_beats_checked", "_resting", "name")
+    __slots__ = ("__weakref__", "_beats", "_beats_checked", "_resting", "name")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -49,7 +50,8 @@ class Heartbeat:
 
 class Watchdog:
     """
-    Pets as long as every heartbeat beats. Heartbeats may be added and removed by any thread.
+    Pets as long as every heartbeat beats. Heartbeats may be added by any thread, and are watched as long as
+    somebody holds them: a room's, as long as there is the room.
 
     ``interval_seconds`` is how often to call :meth:`check`: four times within *patience_seconds* (systemd's
     ``WatchdogSec=``), so that a loop that is late once, on a busy machine, is forgiven. None: there is no
@@ -59,25 +61,20 @@ class Watchdog:
     def __init__(self, pet: Callable[[], object], patience_seconds: float | None) -> None:
         self._pet = pet
         self._lock = threading.Lock()
-        self._heartbeats: dict[int, Heartbeat] = {}
+        self._heartbeats: weakref.WeakSet[Heartbeat] = weakref.WeakSet()
         self.interval_seconds = patience_seconds / 4 if patience_seconds else None
 
     def heartbeat(self, name: str) -> Heartbeat:
         """Return a new heartbeat, watched from now on; *name* is for the log."""
         heartbeat = Heartbeat(name)
         with self._lock:
-            self._heartbeats[id(heartbeat)] = heartbeat
+            self._heartbeats.add(heartbeat)
         return heartbeat
-
-    def forget(self, heartbeat: Heartbeat) -> None:
-        """Stop watching *heartbeat*: its loop ends. Forgetting twice is harmless."""
-        with self._lock:
-            self._heartbeats.pop(id(heartbeat), None)
 
     def check(self) -> list[str]:
         """Pet, unless somebody has been silent since the last check; return the names of those."""
         with self._lock:
-            heartbeats = list(self._heartbeats.values())
+            heartbeats = list(self._heartbeats)
         silent = [heartbeat.name for heartbeat in heartbeats if heartbeat.silent()]
         if not silent:
             self._pet()

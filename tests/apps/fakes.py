@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+import json
+from typing import Any, cast
 
 from tests.fakes import ListSink
 from threadchat.errors import CloseReason
@@ -17,6 +18,8 @@ class FakeConnection(ListSink):
         self.reason: CloseReason | None = None
         self.slept: list[float] = []
         self.limited = False
+        self.kept = True
+        self.saved: list[dict[str, Any]] = []
 
     def __call__(self) -> Connection:
         """Return this as what the app takes it for."""
@@ -29,6 +32,14 @@ class FakeConnection(ListSink):
     def limit_blocking_sends(self) -> None:
         """Note it."""
         self.limited = True
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep it, as JSON would."""
+        self.saved.append(json.loads(json.dumps(state)))
+
+    def close(self, reason: CloseReason) -> None:
+        """Note the first *reason*."""
+        self.end(reason)
 
     def end(self, reason: CloseReason) -> None:
         """Note the first *reason*."""

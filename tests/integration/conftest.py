@@ -2,6 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
+import pytest
+
 from tests.box import box
 
 __all__ = ["box"]
+
+ROOT = Path(__file__).parents[2]
+#: The machine's own: a box has nothing but /usr.
+PYTHON = Path("/usr/bin/python3")
+
+
+def make(target: str, stage: Path) -> None:
+    """Run ``make install`` or ``make uninstall`` for the directory *stage*."""
+    command = ["make", "--directory", str(ROOT), target, f"DESTDIR={stage}", f"PYTHON={PYTHON}"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that plays the root of a machine where threadchat has been installed."""
+    stage = tmp_path_factory.mktemp("stage")
+    make("install", stage)
+    return stage

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
-import pytest
-
+from tests.integration.conftest import ROOT, make
 from threadchat import __version__
 from threadchat.config import Config, parse
-
-ROOT = Path(__file__).parents[2]
-
-
-def make(target: str, stage: Path) -> None:
-    command = ["make", "--directory", str(ROOT), target, f"DESTDIR={stage}", f"PYTHON={sys.executable}"]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 def files(stage: Path) -> set[str]:
     """What is in *stage*, without the inside of the venv."""
     found = (path.relative_to(stage).as_posix() for path in stage.rglob("*") if not path.is_dir())
     return {path for path in found if not path.startswith("opt/threadchat/")}
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    stage = tmp_path_factory.mktemp("stage")
-    make("install", stage)
-    return stage
 
 
 def test_everything_is_put_in_place(stage: Path) -> None:
@@ -69,7 +54,8 @@ def test_installing_again_keeps_the_administrators_configuration(stage: Path) ->
     assert config.read_text() == "# mine\n" + shipped
 
 
-def test_uninstalling_leaves_only_the_configuration(stage: Path) -> None:
+def test_uninstalling_leaves_only_the_configuration(stage: Path, tmp_path: Path) -> None:
+    stage = shutil.copytree(stage, tmp_path / "stage", symlinks=True)
     make("uninstall", stage)
 
     assert files(stage) == {"etc/threadchat/threadchat.toml"}

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import recording_log
 from tests.net.sockets import Ends, connected, running_flusher
 from threadchat.errors import CloseReason
-from threadchat.net import connection as connection_module
+from threadchat.net import linger
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App, serve
 
@@ -136,7 +136,7 @@ def test_an_app_may_end_its_connection(ends: Ends, served: Served) -> None:
 
 def test_silence_is_told_to_an_app_with_patience(ends: Ends, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may have had unfinished data; afterwards it is idle time that counts."""
-    monkeypatch.setattr(connection_module, "LINGER_SECONDS", 0.0)  # the peer does not hang up
+    monkeypatch.setattr(linger, "LINGER_SECONDS", 0.0)  # the peer does not hang up
 
     def make(connection: Connection) -> Diary:
         app = Diary(connection)

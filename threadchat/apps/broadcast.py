@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from threadchat.chat.fanout import Fanout, Message
 from threadchat.errors import CloseReason
 from threadchat.net.connection import Connection
@@ -23,6 +25,7 @@ class BroadcastApp(App):
 
     def __init__(self, connection: Connection, fanout: Fanout[BroadcastMember], echo_sender: bool) -> None:
         self._fanout = fanout
+        self._connection = connection
         self._member = BroadcastMember(connection)
         self._author = None if echo_sender else self._member
 
@@ -33,6 +36,18 @@ class BroadcastApp(App):
     def received(self, data: bytes) -> None:
         """Send *data* to everybody."""
         self._fanout.post(Message(self._author, data))
+
+    def state(self) -> dict[str, Any]:
+        """Nothing has to be known to go on."""
+        return {}
+
+    def restore(self, state: dict[str, Any], intact: bool) -> None:
+        """Be a receiver again."""
+        self.connected()
+
+    def missed(self) -> None:
+        """Not every byte has been sent: end it."""
+        self._connection.close(CloseReason.ERROR)
 
     def closed(self, reason: CloseReason) -> None:
         """Be a receiver no longer."""

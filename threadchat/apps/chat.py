@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 from threadchat.chat.hub import Hub
 from threadchat.chat.session import Session
@@ -37,6 +38,8 @@ class ChatApp(App):
         self._flood = TokenBucket(limits.flood_lines_per_second, limits.flood_burst_lines, time.monotonic)
         self._session = Session(hub, connection.send, self._quit, server.ask_name)
         self._heard = False
+        self._settled = False  # the decoder was, when it was saved
+        self._held: list[str] = []  # taken from the peer, and held back by flood control
         self.lines_in: int = 0
 
     @property
@@ -47,6 +50,7 @@ class ChatApp(App):
     def connected(self) -> None:
         """Greet."""
         self._session.greet(self._welcome)
+        self._save_session()
 
     def received(self, data: bytes) -> None:
         """Take what was read: telnet out, lines out, and on to the session."""
@@ -62,19 +66,66 @@ class ChatApp(App):
             if answers:
                 self._connection.send(answers)
         feed = self._decoder.feed(text)
+        settled = self._decoder.settled
+        if not settled or not self._settled or text is not data:
+            # Before anything is said: after a crash, lines may be missing, but halves of two are never one.
+            self._settled = settled
+            self.save()
         self._speak(feed.lines)
         if feed.overlong is not Overlong.NO:
             self._complain(feed.overlong)
 
     def quiet(self) -> None:
         """Take an unfinished line for a whole one."""
-        self._speak(self._decoder.flush())
+        line = self._decoder.flush()
+        self.save()
+        self._speak(line)
 
     def closed(self, reason: CloseReason) -> None:
         """Say what was left unfinished, if the peer ended properly, and leave."""
         if reason is CloseReason.EOF:
             self._session.receive(self._lines(self._decoder.flush()))  # nothing is left to be slowed down
         self._session.leave()
+
+    def state(self) -> dict[str, Any]:
+        """Return everything about this person."""
+        return {
+            "heard": self._heard,
+            "lines_in": self.lines_in,
+            "held": self._held,
+            "telnet": self._telnet.state(),
+            "decoder": self._decoder.state(),
+            "session": self._session.state(),
+        }
+
+    def restore(self, state: dict[str, Any], intact: bool) -> None:
+        """Be that person again, in the room they were in."""
+        self._heard = state["heard"]
+        self.lines_in = state["lines_in"]
+        self._held = state["held"]
+        self._telnet.restore(state["telnet"])
+        self._decoder.restore(state["decoder"])
+        self._session.restore(state["session"])
+        self._session.member.crlf = self._telnet.active
+        if not intact:
+            self._telnet.resynchronize()
+            self._decoder.flush()
+
+    def missed(self) -> None:
+        """Say so. What was sent last may be half a line: end that first."""
+        self._connection.send(b"\n")
+        self.notify("Some lines may be missing here.")
+
+    def resumed(self) -> None:
+        """Say what was held back; greet, if there was no time for it."""
+        if self._session.member.room is None:
+            self.connected()
+        self._say_held()
+
+    def save(self) -> None:
+        """Note everything about this person where a successor finds it."""
+        if self._connection.kept:
+            self._connection.save(self.state())
 
     def notify(self, text: str) -> None:
         """Send a line of the server's own."""
@@ -83,16 +134,33 @@ class ChatApp(App):
     def _speak(self, data: bytes) -> None:
         """Pass *data*, whole lines, to the session, no faster than flood control lets it."""
         lines = self._lines(data)
-        while lines:
-            allowed = self._flood.take(len(lines))
-            if allowed:
-                self._session.receive(lines[:allowed])
-                lines = lines[allowed:]
-            if lines:
+        if not lines:
+            return
+        if (allowed := self._flood.take(len(lines))) == len(lines):
+            self._session.receive(lines)
+            self._save_session()
+            return
+        self._held = lines
+        self._say_held(allowed)
+
+    def _say_held(self, allowed: int = 0) -> None:
+        """Say the lines that are held back as flood control allows; *allowed* are already."""
+        while self._held:
+            lines, self._held = self._held[:allowed], self._held[allowed:]
+            self.save()  # before they are said: after a crash, none is said twice
+            self._session.receive(lines)
+            self._save_session()
+            if self._held:
                 # Not reading is all it takes: TCP slows the talker down.
                 self._connection.sleep(self._flood.wait())
                 if self._connection.reason is not None:
                     return
+                allowed = self._flood.take(len(self._held))
+
+    def _save_session(self) -> None:
+        if self._session.changed:
+            self._session.changed = False
+            self.save()
 
     def _lines(self, data: bytes) -> list[str]:
         """Return *data*, whole lines, as text, counted."""

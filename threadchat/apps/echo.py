@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from threadchat.errors import CloseReason
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 
@@ -16,3 +19,11 @@ class EchoApp(App):
     def received(self, data: bytes) -> None:
         """Send *data* back."""
         self._connection.send_blocking(data)
+
+    def missed(self) -> None:
+        """Not every byte has come back: end it."""
+        self._connection.close(CloseReason.ERROR)
+
+    def state(self) -> dict[str, Any]:
+        """Nothing has to be known to go on."""
+        return {}

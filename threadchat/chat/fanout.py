@@ -18,6 +18,8 @@ import threading
 from itertools import islice
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from threadchat.watchdog import Heartbeat
+
 #: A talker waits for the deliverer once this much is pending, so that talkers faster than
 #: delivery are slowed (by not being read) instead of filling the memory.
 HIGH_WATER_BYTES = 4 * 1024 * 1024
@@ -49,7 +51,12 @@ class Message(NamedTuple, Generic[M]):
 class Fanout(Generic[M]):
     """The members of one room (or one broadcast listener) and what is on its way to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat: Heartbeat | None = None) -> None:
+        #: Beats for every batch: the deliverer's, whoever that is.
+        self._heartbeat = heartbeat or Heartbeat("deliverer")
+        self._heartbeat.rest()
+        #: Messages taken for delivery so far.
+        self.taken = 0
         self._lock = threading.Lock()
         self._taken = threading.Condition(self._lock)  # for talkers over the high-water mark
         self._delivering = False  # some thread is the deliverer
@@ -114,6 +121,7 @@ class Fanout(Generic[M]):
                 send_batch(*taken)
         except BaseException:  # a bug; but it must not cost the room its deliverer
             with self._lock:
+                self._heartbeat.rest()
                 self._delivering = False
                 self._taken.notify_all()
             raise
@@ -127,8 +135,11 @@ class Fanout(Generic[M]):
         self._gather()
         with self._lock:
             if not self._pending:
+                self._heartbeat.rest()
                 self._delivering = False
                 return None
+            self._heartbeat.beat()
+            self.taken += len(self._pending)
             if self._pending_bytes > HIGH_WATER_BYTES:
                 self._taken.notify_all()
             batch, self._pending, self._pending_bytes = self._pending, [], 0

@@ -10,34 +10,63 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from threadchat.chat.member import Member
 from threadchat.chat.names import check_name, guest_name, name_keys
 from threadchat.chat.room import Later, Room
 from threadchat.errors import ChatError
+from threadchat.watchdog import Heartbeat
 
 DEFAULT_ROOM = "lobby"
 MAX_ROOM_NAME_CHARACTERS = 32
 
 
-class Hub:
-    """The owner of all rooms and names of one chat."""
+class Traffic(NamedTuple):
+    """How much goes on: ``messages`` is what has been said so far, in all."""
 
-    def __init__(self, clock: Callable[[], float], later: Later) -> None:
+    people: int
+    rooms: int
+    messages: int
+
+
+class Hub:
+    """The owner of all rooms and names of one chat. Each room's deliverer is given a *heartbeat*, by name."""
+
+    def __init__(
+        self, clock: Callable[[], float], later: Later, heartbeat: Callable[[str], Heartbeat] = Heartbeat
+    ) -> None:
         self._clock = clock
         self._later = later
+        self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._rooms: dict[str, Room] = {}
         self._taken: dict[str, Member] = {}  # every key of every name, see names.name_keys
         self._guests: dict[str, Member] = {}
         self._next_guest = 1
+        self._said_before = 0  # in rooms that are no more
 
     def enter(self, send: Callable[[bytes], None]) -> Member:
         """Return a new guest, who is reached with *send* and is in no room yet."""
         with self._lock:
+            while guest_name(self._next_guest) in self._guests:
+                self._next_guest += 1
             member = Member(guest_name(self._next_guest), send)
             self._next_guest += 1
             self._guests[member.name] = member
+            return member
+
+    def restore(self, send: Callable[[bytes], None], name: str, named: bool, room_name: str | None) -> Member:
+        """Return a member as it was in another life of this chat. Nobody is told: nobody has been away."""
+        with self._lock:
+            member = Member(name, send)
+            member.named = named
+            if named:
+                self._taken |= dict.fromkeys(name_keys(name), member)
+            else:
+                self._guests[name] = member
+            if room_name is not None:
+                self._enter_room(member, room_name)
             return member
 
     def rename(self, member: Member, wanted: str) -> None:
@@ -69,11 +98,7 @@ class Hub:
             if left and left.name == name:
                 raise ChatError(f"You are in {name} already.")
             self._leave_room(member)
-            room = self._rooms.get(name)
-            if room is None:
-                room = self._rooms[name] = Room(name, self._clock, self._later)
-            room.fanout.add(member)
-            member.room = room
+            room = self._enter_room(member, name)
         if left:
             left.left(member, member.name)
         room.joined(member, member.name)
@@ -110,6 +135,22 @@ class Hub:
             rooms = [(room.name, len(room.fanout)) for room in self._rooms.values()]
         return sorted(rooms, key=lambda room: (-room[1], room[0]))
 
+    def traffic(self) -> Traffic:
+        """Return how much goes on."""
+        with self._lock:
+            fanouts = [room.fanout for room in self._rooms.values()]
+            said = self._said_before + sum(fanout.taken for fanout in fanouts)
+            return Traffic(sum(map(len, fanouts)), len(fanouts), said)
+
+    def _enter_room(self, member: Member, name: str) -> Room:
+        """Put *member*, who is in no room, into the one called *name*, made if need be. Caller holds the lock."""
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = Room(name, self._clock, self._later, self._heartbeat(f"deliverer of {name}"))
+        room.fanout.add(member)
+        member.room = room
+        return room
+
     def _leave_room(self, member: Member) -> None:
         """Take *member* out of its room; the last one out takes the room along. Caller holds the lock."""
         room, member.room = member.room, None
@@ -117,6 +158,7 @@ class Hub:
             room.fanout.discard(member)
             if not len(room.fanout):
                 del self._rooms[room.name]
+                self._said_before += room.fanout.taken
 
     def _forget_name(self, member: Member) -> None:
         """Free the name of *member*. Caller holds the lock."""

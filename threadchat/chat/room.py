@@ -15,6 +15,7 @@ from collections.abc import Callable
 from threadchat.chat.fanout import Fanout, Message
 from threadchat.chat.member import Member
 from threadchat.chat.presence import Presence
+from threadchat.watchdog import Heartbeat
 
 #: Announcements are at least this far apart, in seconds, and further for each member they reach:
 #: what they cost is then bounded, however many come.
@@ -28,9 +29,9 @@ Later = Callable[[float, Callable[[], None]], None]
 class Room:
     """One room. The hub adds and discards members; sessions say things."""
 
-    def __init__(self, name: str, clock: Callable[[], float], later: Later) -> None:
+    def __init__(self, name: str, clock: Callable[[], float], later: Later, heartbeat: Heartbeat | None = None) -> None:
         self.name = name
-        self.fanout: Fanout[Member] = Fanout()
+        self.fanout: Fanout[Member] = Fanout(heartbeat)
         self._clock = clock
         self._later = later
         self._lock = threading.Lock()

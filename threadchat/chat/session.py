@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import TypedDict
 
 from threadchat.chat.commands import run_command
 from threadchat.chat.hub import DEFAULT_ROOM, Hub
@@ -19,10 +20,20 @@ from threadchat.errors import ChatError
 _PREFIXED = re.compile(r"([^\s:]+): ")
 
 
+class SessionState(TypedDict):
+    """Who a session is: all that must be known to go on with it. ``room`` is None before the greeting."""
+
+    name: str
+    named: bool
+    room: str | None
+    opening: bool
+    adopted: list[str]
+
+
 class Session:
     """One connection's chat: who it is, what it may leave out, what its next line is taken for."""
 
-    __slots__ = ("_adopted", "_ask_name", "_has_quit", "_on_quit", "_opening", "_prefixes", "hub", "member")
+    __slots__ = ("_adopted", "_ask_name", "_has_quit", "_on_quit", "_opening", "_prefixes", "changed", "hub", "member")
 
     def __init__(
         self, hub: Hub, send: Callable[[bytes], None], on_quit: Callable[[], None], ask_name: bool = False
@@ -35,6 +46,8 @@ class Session:
         self._opening = True  # nothing said so far
         self._adopted: tuple[str, ...] = ()  # the prefix this client has shown to put in front of its lines
         self._prefixes = self._own_prefixes()
+        #: Set whenever :meth:`state` has changed; whoever saves it resets this.
+        self.changed = False
 
     @property
     def room(self) -> Room:
@@ -48,6 +61,7 @@ class Session:
         lines = [welcome, f"* You are {self.member.name}, {company} in {DEFAULT_ROOM}. Type /help for help."]
         if self._ask_name:
             lines.append("* What is your name?")
+        self.changed = True
         self.member.tell(*lines)  # before joining: the welcome is the first line, whatever is said meanwhile
         self.hub.join(self.member, DEFAULT_ROOM)
 
@@ -78,6 +92,7 @@ class Session:
         """Take the name *wanted*. Raises ChatError, for the user, where that cannot be."""
         before = self.member.name
         self.hub.rename(self.member, wanted)
+        self.changed = True
         self._prefixes = self._own_prefixes()
         if self.member.name != before:
             self.member.notice(f"You are now {self.member.name}")
@@ -85,6 +100,7 @@ class Session:
     def join(self, wanted: str) -> None:
         """Go to the room *wanted*. Raises ChatError, for the user, where that cannot be."""
         self.hub.join(self.member, wanted)
+        self.changed = True
         _, count = self.room.fanout.glance(0)
         company = "alone" if count == 1 else f"{count} people in all"
         self.member.notice(f"You are in {self.room.name}, {company}.")
@@ -94,6 +110,25 @@ class Session:
         self.member.notice("Goodbye!")
         self._has_quit = True
         self._on_quit()
+
+    def state(self) -> SessionState:
+        """Return what :meth:`restore` needs to go on with this session in another process."""
+        room = self.member.room
+        return {
+            "name": self.member.name,
+            "named": self.member.named,
+            "room": room.name if room else None,
+            "opening": self._opening,
+            "adopted": list(self._adopted),
+        }
+
+    def restore(self, state: SessionState) -> None:
+        """Be who that was, and where they were, before anything else happens here. Nobody is told."""
+        self.hub.leave(self.member)
+        self.member = self.hub.restore(self.member.send, state["name"], state["named"], state["room"])
+        self._opening = state["opening"]
+        self._adopted = tuple(state["adopted"])
+        self._prefixes = self._own_prefixes()
 
     def leave(self) -> None:
         """The connection has ended."""
@@ -124,6 +159,7 @@ class Session:
         if line.startswith("/") and not line.startswith("//"):
             return line
         self._opening = False
+        self.changed = True
         prefixed = _PREFIXED.match(line)
         if self.member.named or not (prefixed or self._ask_name):
             return line

@@ -13,26 +13,26 @@ under somebody's feet. The socket stays in Python's blocking mode: MSG_DONTWAIT 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import select
+import signal
 import socket
-import struct
-import termios
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from threadchat.errors import CloseReason
+from threadchat.net.linger import linger, set_timeout
+from threadchat.net.listen import describe_peer
 from threadchat.net.send_queue import SendQueue
 
 if TYPE_CHECKING:
     from threadchat.net.flusher import Flusher
+    from threadchat.net.handover import Handover, Kept
 
 READ_BYTES = 32 * 1024
 
-#: How long a connection that we end is read on, so that the peer's unread bytes do not turn our last
-#: words into a reset (RFC 1122, 4.2.2.13), in seconds.
-LINGER_SECONDS = 1.0
+#: Interrupts a blocked read, which is then tried again, with a time-out. A handler that does nothing must be set.
+WAKE_SIGNAL = signal.SIGURG
 
 _DONTWAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
@@ -44,6 +44,7 @@ class Connection:
         "_allowance_bytes",
         "_broken",
         "_flusher",
+        "_kept",
         "_lock",
         "_max_queue_bytes",
         "_queue",
@@ -58,6 +59,7 @@ class Connection:
         "peer",
         "reason",
         "server",
+        "thread",
     )
 
     def __init__(
@@ -78,9 +80,11 @@ class Connection:
         self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
         self._broken = False  # sending has failed, or is over
         self._read_timeout = 0.0
+        self._kept: Kept | None = None  # a successor will find it
+        self.thread = 0  # the ident of its own; 0 before that runs
         self.number = 0  # given by the connection set
         self.server = server
-        self.address, self.peer = _describe(peer_address)
+        self.address, self.peer = describe_peer(peer_address)
         self.reason: CloseReason | None = None
         self.opened_at = time.monotonic()
         self.bytes_in = 0
@@ -95,8 +99,10 @@ class Connection:
         A *timeout* of None waits for ever.
         """
         if (timeout or 0.0) != self._read_timeout:
-            self._set_timeout(socket.SO_RCVTIMEO, timeout or 0.0)
-            self._read_timeout = timeout or 0.0
+            with self._lock:
+                if self.reason is not CloseReason.HANDED_OVER:
+                    set_timeout(self._socket, socket.SO_RCVTIMEO, timeout or 0.0)
+                    self._read_timeout = timeout or 0.0
         try:
             data = self._socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -117,7 +123,11 @@ class Connection:
             while rest:
                 rest = rest[self._socket.send(rest, socket.MSG_NOSIGNAL) :]
         except BlockingIOError:  # SO_SNDTIMEO has passed
-            self.cut(CloseReason.SLOW_CONSUMER_TIME)
+            if self.reason is CloseReason.HANDED_OVER:
+                self.bytes_out -= len(rest)
+                self.send(bytes(rest))
+            else:
+                self.cut(CloseReason.SLOW_CONSUMER_TIME)
         except OSError:
             self.cut(CloseReason.RESET)
 
@@ -128,13 +138,15 @@ class Connection:
 
     def limit_blocking_sends(self) -> None:
         """Make :meth:`send_blocking` give up after the send time-out without progress."""
-        self._set_timeout(socket.SO_SNDTIMEO, self._send_timeout)
+        with self._lock:
+            if self.reason is not CloseReason.HANDED_OVER:
+                set_timeout(self._socket, socket.SO_SNDTIMEO, self._send_timeout)
 
     def sleep(self, seconds: float) -> None:
         """Do not read for so long, unless the connection is being closed."""
         end = time.monotonic() + seconds
         while self.reason is None and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.5))
+            time.sleep(min(left, 0.1))
 
     def hang_up(self) -> None:
         """Send what is queued, and let the peer see the end, though the connection is not yet finished with."""
@@ -149,11 +161,83 @@ class Connection:
         if reason.graceful:
             self._drain()
         if reason.graceful and reason is not CloseReason.EOF:
-            self._linger()
+            linger(self._socket)
         with self._lock:
             self._drop_queue()
             self._broken = True
+            if self._kept:  # the copy that is kept would hold it open for the peer
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                self._kept.forget()
             self._socket.close()
+
+    # Keeping it, and going on with it in another process: see handover.py --------------------------
+
+    def keep(self, handover: Handover, app_state: dict[str, Any] | None) -> None:
+        """Let *handover* keep the connection, unless its app cannot be gone on with. By its own thread."""
+        if app_state is not None:
+            self._kept = handover.keep(self.number, self._socket, self._state(app_state))
+
+    @property
+    def kept(self) -> bool:
+        """Whether a successor will find the connection."""
+        return self._kept is not None
+
+    def save(self, app_state: dict[str, Any]) -> None:
+        """Note what a successor must know. By the connection's own thread."""
+        if self._kept:
+            self._kept.save(self._state(app_state))
+
+    def _state(self, app_state: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "server": self.server,
+            "address": self.address,
+            "peer": self.peer,
+            "opened_at": self.opened_at,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "app": app_state,
+        }
+
+    def restore(self, state: dict[str, Any], unsent: bytes | None, kept: Kept) -> None:
+        """Go on where another process was. Before the connection's thread is started."""
+        self.address, self.peer = state["address"], state["peer"]
+        self.opened_at = state["opened_at"]
+        self.bytes_in, self.bytes_out = state["bytes_in"], state["bytes_out"]
+        self._kept = kept
+        set_timeout(self._socket, socket.SO_RCVTIMEO, 0.0)
+        set_timeout(self._socket, socket.SO_SNDTIMEO, 0.0)
+        if unsent:
+            kept.lags()  # until it is known how much of it has been sent
+            self.send(unsent)
+            with self._lock:
+                if self._queue is None:
+                    kept.caught_up()
+
+    def hand_over(self) -> None:
+        """Have the connection's own thread end soon, between two reads. The caller sees to it that it has not yet."""
+        with self._lock:
+            self.end(CloseReason.HANDED_OVER)
+            set_timeout(self._socket, socket.SO_RCVTIMEO, 0.001)
+            set_timeout(self._socket, socket.SO_SNDTIMEO, 0.001)
+        if self.thread:
+            signal.pthread_kill(self.thread, WAKE_SIGNAL)
+
+    def leave_behind(self) -> bool:
+        """
+        Save what is unsent, and let go of the descriptor: the connection is the successor's.
+
+        To be called last, by the main thread, when nobody sends any more. Returns False if the
+        connection has been cut meanwhile.
+        """
+        with self._lock:
+            if self._kept and self._broken:
+                self._kept.forget()
+            elif self._kept and self._queue is not None:
+                self._kept.lags(self._queue.rest())
+            self._queue = None
+            self._socket.close()
+            return not self._broken
 
     def _drain(self) -> None:
         """Wait until the queue is empty. A cut, or the flusher's deadline, ends the waiting too."""
@@ -161,27 +245,6 @@ class Connection:
         writable.register(self._socket, select.POLLOUT)
         while self.flush():
             writable.poll(1000)
-
-    def _linger(self) -> None:
-        """Read on until the peer closes, or at least its kernel has taken our last words."""
-        end = time.monotonic() + LINGER_SECONDS
-        self._set_timeout(socket.SO_RCVTIMEO, LINGER_SECONDS)
-        with contextlib.suppress(OSError):  # the peer is gone, or silent
-            self._socket.shutdown(socket.SHUT_WR)
-            while time.monotonic() < end and (self._socket.recv(READ_BYTES) or self._is_unacknowledged()):
-                time.sleep(0.001)
-
-    def _is_unacknowledged(self) -> bool:
-        """Whether the peer's kernel has not taken all that was sent. The end of reading may be of our own making."""
-        unacknowledged = bytearray(4)
-        fcntl.ioctl(self._socket, termios.TIOCOUTQ, unacknowledged)
-        return any(unacknowledged)
-
-    def _set_timeout(self, option: int, seconds: float) -> None:
-        micros = max(int(seconds * 1e6), 1) if seconds else 0  # 0 would mean for ever
-        value = struct.pack("@ll", *divmod(micros, 1_000_000))
-        with contextlib.suppress(OSError):  # the peer has gone: the next read says so
-            self._socket.setsockopt(socket.SOL_SOCKET, option, value)
 
     # Called by any thread -----------------------------------------------------------------------
 
@@ -204,6 +267,8 @@ class Connection:
             self.bytes_out += sent
             if sent < len(data):
                 self._queue = SendQueue(time.monotonic())
+                if self._kept:
+                    self._kept.lags()
                 self._enqueue(self._queue, data[sent:])
                 if self._queue is not None:
                     self._flusher.watch(self, self._socket.fileno())
@@ -222,7 +287,7 @@ class Connection:
     def end(self, reason: CloseReason) -> None:
         """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
         # Two threads may come here at once, and either reason is as good; later ones are consequences.
-        if self.reason is None:
+        if self.reason is None or self.reason is CloseReason.HANDED_OVER:
             self.reason = reason
 
     def close(self, reason: CloseReason) -> None:
@@ -281,11 +346,5 @@ class Connection:
         if self._queue is not None:
             self._queue = None
             self._flusher.forget(self._socket.fileno())
-
-
-def _describe(peer_address: object) -> tuple[str, str]:
-    """Return the address to count by and the text to show, of what accept() says about a peer."""
-    if not isinstance(peer_address, tuple):
-        return "unix", "unix"
-    host, port, *_ = peer_address
-    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            if self._kept:
+                self._kept.caught_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Iterator
 
 from threadchat.errors import CloseReason
 from threadchat.net.connection import Connection
@@ -18,16 +19,28 @@ class ConnectionSet:
     leave the next one in the kernel's backlog; ``add`` fills it and ``discard`` gives it back.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, numbers: Iterator[int] | None = None) -> None:
+        """*numbers* are for its connections: shared by sets, if they are to be unique among all of them."""
         self._limit = limit
         self._changed = threading.Condition()
         self._connections: set[Connection] = set()
         self._reserved = 0  # places taken, filled or not
         self._closing = False
-        self._numbers = itertools.count(1)
+        self._numbers = numbers or itertools.count(1)
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    @property
+    def limit(self) -> int:
+        """How many connections there may be. Those over a new limit stay."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int) -> None:
+        with self._changed:
+            self._limit = limit
+            self._changed.notify_all()
 
     def reserve(self, wait: bool) -> bool:
         """Take a place; if there is none, *wait* for one, or return False. False too once closing."""
@@ -52,6 +65,31 @@ class ConnectionSet:
             if not self._closing:
                 self._connections.add(connection)
             return not self._closing
+
+    def adopt(self, connection: Connection, number: int) -> None:
+        """Add *connection*, which has its place and its *number* from another process."""
+        with self._changed:
+            connection.number = number
+            self._reserved += 1
+            self._connections.add(connection)
+
+    def hand_over(self, deadline: float) -> list[Connection]:
+        """
+        End the threads of all connections that are kept, between two reads, and all else politely, by *deadline*.
+
+        Returns those whose threads have ended so: they can still be sent to, and are to be left behind when
+        nobody does any more. Those that have not are cut.
+        """
+        with self._changed:  # nobody is discarded, and so no thread ends, while it is being signalled
+            kept = {connection for connection in self._connections if connection.kept}
+            for connection in kept:
+                if connection.reason is None:
+                    connection.hand_over()
+            for connection in self._connections - kept:
+                connection.close(CloseReason.SHUTDOWN)
+            self._changed.wait_for(lambda: kept.isdisjoint(self._connections), deadline - time.monotonic())
+        self.drain(deadline)
+        return [connection for connection in kept if connection.reason is CloseReason.HANDED_OVER]
 
     def drain(self, deadline: float) -> int:
         """

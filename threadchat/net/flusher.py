@@ -21,6 +21,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from threadchat.watchdog import Heartbeat
+
 if TYPE_CHECKING:
     from threadchat.net.connection import Connection
 
@@ -31,7 +33,9 @@ CHECK_SECONDS = 1.0
 class Flusher:
     """Start it with :meth:`start`; :meth:`stop` ends and joins its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat: Heartbeat | None = None) -> None:
+        self._heartbeat = heartbeat or Heartbeat("flusher")
+        self._heartbeat.rest()
         self._epoll = select.epoll()
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake_fd, select.EPOLLIN)
@@ -91,7 +95,10 @@ class Flusher:
     def _run(self) -> None:
         checked_at = time.monotonic()
         while not self._stopping:
-            for fd, _ in self._epoll.poll(self._patience()):
+            self._heartbeat.rest()
+            events = self._epoll.poll(self._patience())
+            self._heartbeat.beat()
+            for fd, _ in events:
                 if fd == self._wake_fd:
                     with contextlib.suppress(BlockingIOError):
                         os.eventfd_read(self._wake_fd)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from threadchat.errors import CloseReason
 from threadchat.log import Log
 from threadchat.net.connection import Connection
+from threadchat.net.handover import Handover
 
 #: What a person is told when a connection ends for a reason that is not theirs to know.
 _FAREWELLS = {
@@ -43,39 +45,104 @@ class App:
     def closed(self, reason: CloseReason) -> None:
         """The connection is ending: called once, last. What is sent now may still arrive."""
 
+    def state(self) -> dict[str, Any] | None:
+        """Return what a successor needs to go on in another process, as JSON has it; None: it cannot."""
+        return None
+
+    def restore(self, state: dict[str, Any], intact: bool) -> None:
+        """
+        Be what that was: instead of :meth:`connected`, before any connection is read. May be called by any thread.
+
+        Unless *intact*, bytes have been read from the peer since, and are lost.
+        """
+
+    def missed(self) -> None:
+        """Bytes to the peer have been lost with a predecessor. Called after :meth:`restore`, like that."""
+
+    def resumed(self) -> None:
+        """Go on: after :meth:`restore`, in the connection's own thread."""
+
     def notify(self, text: str) -> None:
         """Tell the person at the other end, if this app talks to people, one line about the connection."""
 
 
-def serve(connection: Connection, make_app: Callable[[Connection], App], idle_timeout: float, log: Log) -> None:
-    """Serve *connection* with an app of its own until it ends; *idle_timeout* is in seconds, 0 for none."""
+def serve(
+    connection: Connection,
+    make_app: Callable[[Connection], App],
+    idle_timeout: float,
+    log: Log,
+    handover: Handover | None = None,
+) -> None:
+    """
+    Serve *connection* with an app of its own until it ends; *idle_timeout* is in seconds, 0 for none.
+
+    With a *handover*, it is kept beyond the end of this process, if its app can be.
+    """
     log.info("connection_opened", connection=connection.number, peer=connection.peer)
+
+    def begin() -> App:
+        app = make_app(connection)
+        if handover:
+            connection.keep(handover, app.state())
+        return app
+
+    _serve(connection, begin, lambda app: app.connected(), idle_timeout, log)
+
+
+def resume(connection: Connection, app: App, idle_timeout: float, log: Log) -> None:
+    """Go on serving a restored *connection* with its restored *app*."""
+    _serve(connection, lambda: app, lambda app: app.resumed(), idle_timeout, log)
+
+
+def _serve(
+    connection: Connection,
+    get_app: Callable[[], App],
+    begin: Callable[[App], None],
+    idle_timeout: float,
+    log: Log,
+) -> None:
     app = App()
     try:
-        app = make_app(connection)
+        app = get_app()
         try:
-            app.connected()
+            begin(app)
             _read(connection, app, idle_timeout or None)
+        except BaseException:
+            connection.end(CloseReason.ERROR)
+            raise
         finally:
-            reason = connection.reason or CloseReason.ERROR
-            if reason in _FAREWELLS:
-                app.notify(_FAREWELLS[reason])
-            app.closed(reason)
+            _leave(connection, app)
     except Exception:
         connection.end(CloseReason.ERROR)
         log.exception("connection_failed", connection=connection.number, peer=connection.peer)
     finally:
-        connection.finish()
-        log.info(
-            "connection_closed",
-            connection=connection.number,
-            peer=connection.peer,
-            reason=(connection.reason or CloseReason.ERROR).value,
-            seconds=round(time.monotonic() - connection.opened_at, 3),
-            bytes_in=connection.bytes_in,
-            bytes_out=connection.bytes_out,
-            **({} if app.lines_in is None else {"lines_in": app.lines_in}),
-        )
+        if connection.reason is not CloseReason.HANDED_OVER:
+            _finish(connection, app, log)
+
+
+def _leave(connection: Connection, app: App) -> None:
+    """See the app through its end, or to where a successor can go on."""
+    reason = connection.reason or CloseReason.ERROR
+    if reason is CloseReason.HANDED_OVER and (state := app.state()) is not None:
+        connection.save(state)
+        return
+    if reason in _FAREWELLS:
+        app.notify(_FAREWELLS[reason])
+    app.closed(reason)
+
+
+def _finish(connection: Connection, app: App, log: Log) -> None:
+    connection.finish()
+    log.info(
+        "connection_closed",
+        connection=connection.number,
+        peer=connection.peer,
+        reason=(connection.reason or CloseReason.ERROR).value,
+        seconds=round(time.monotonic() - connection.opened_at, 3),
+        bytes_in=connection.bytes_in,
+        bytes_out=connection.bytes_out,
+        **({} if app.lines_in is None else {"lines_in": app.lines_in}),
+    )
 
 
 def _read(connection: Connection, app: App, idle_timeout: float | None) -> None:
@@ -84,6 +151,8 @@ def _read(connection: Connection, app: App, idle_timeout: float | None) -> None:
         data = connection.read(idle_timeout if patience is None else patience)
         if data:
             app.received(data)
+        elif connection.reason is not None:
+            return
         elif data is None and patience is not None:
             app.quiet()
         elif data is None:

@@ -24,6 +24,13 @@ def listen(address: Address) -> socket.socket:
     return sock
 
 
+def inherit(fd: int) -> socket.socket:
+    """Return the listening socket that was inherited as *fd*."""
+    sock = socket.socket(fileno=fd)
+    prepare(sock)
+    return sock
+
+
 def prepare(sock: socket.socket) -> None:
     """Set what a listener needs; what its connections need too they inherit from it (Linux), for nothing each."""
     sock.setblocking(False)
@@ -38,6 +45,14 @@ def local_address(sock: socket.socket) -> Address:
         return UnixAddress(sock.getsockname())
     host, port, *_ = sock.getsockname()
     return TcpAddress(host, port)
+
+
+def describe_peer(peer_address: object) -> tuple[str, str]:
+    """Return the address to count by and the text to show, of what accept() says about a peer."""
+    if not isinstance(peer_address, tuple):
+        return "unix", "unix"
+    host, port, *_ = peer_address
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def stop_listening(sock: socket.socket) -> None:

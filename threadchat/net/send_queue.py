@@ -26,6 +26,10 @@ class SendQueue:
         self._pieces.append(data)
         self.bytes += len(data)
 
+    def rest(self) -> bytes:
+        """Return everything that is left to be sent."""
+        return b"".join(self._pieces)[self._sent :]
+
     def head(self) -> memoryview:
         """Return what is next to be sent. The queue must not be empty."""
         return memoryview(self._pieces[0])[self._sent :]

@@ -25,8 +25,10 @@ from threadchat.log import Log
 from threadchat.net.connection import Connection
 from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
-from threadchat.net.handler import App, serve
+from threadchat.net.handler import App, resume, serve
+from threadchat.net.handover import Handover, Kept, Stored
 from threadchat.net.listen import local_address, stop_listening
+from threadchat.watchdog import Heartbeat
 
 #: A thread's stack: 10,000 of them at the usual 8 MiB would not fit into the address space of small machines.
 STACK_BYTES = 256 * 1024
@@ -48,6 +50,8 @@ _MAX_REFUSED = 256
 class AppServer(socketserver.ThreadingTCPServer):
     """One listening socket. Several may share a name, and then its app, its limits and its connections."""
 
+    #: Of the socket that socketserver makes and we throw away: the only family that a hardened service may use.
+    address_family = socket.AF_UNIX
     daemon_threads = True
     block_on_close = False
 
@@ -61,22 +65,50 @@ class AppServer(socketserver.ThreadingTCPServer):
         make_app: Callable[[Connection], App],
         flusher: Flusher,
         log: Log,
+        *,
+        inherited: bool = False,
+        handover: Handover | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
+        """An *inherited* listener's path, if it has one, is not ours to remove."""
         super().__init__(("", 0), socketserver.BaseRequestHandler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
         self.name = name
         self._connections = connections
-        self._limits = limits
+        self.limits = limits  # may be replaced: for those who come then
         self._make_app = make_app
         self._flusher = flusher
         self._log = log.bind(server=name)
+        self._inherited = inherited
+        self._handover = handover
+        self._heartbeat = heartbeat or Heartbeat(f"accept-{name}")
+        self._restored: list[tuple[Connection, App]] = []
         self._addresses = addresses
         self._refused = 0  # being kept open; guarded by nothing: it may be off by a few
         self._backing_off = False
         self._thread = threading.Thread(
             target=self.serve_forever, args=(STOP_CHECK_SECONDS,), name=f"accept-{name}", daemon=True
         )
+
+    def restore(self, stored: Stored, kept: Kept) -> None:
+        """Make a connection that a predecessor has left what it was; :meth:`resume` goes on with it."""
+        connection = self._connection(stored.socket, None)
+        connection.restore(stored.state, stored.unsent, kept)
+        app = self._make_app(connection)
+        app.restore(stored.state["app"], stored.intact)
+        if stored.unsent == b"":
+            app.missed()
+            kept.caught_up()
+        self._addresses.adopt(connection.address)
+        self._connections.adopt(connection, stored.number)
+        self._restored.append((connection, app))
+
+    def resume(self) -> None:
+        """Give the restored connections their threads."""
+        for connection, app in self._restored:
+            self._start_thread(connection, self._resume, connection, app)
+        self._restored.clear()
 
     def start(self) -> None:
         """Begin to accept."""
@@ -85,16 +117,24 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     def stop(self) -> None:
         """Accept no more; the listening socket is closed."""
+        self.pause()
+        if self._inherited:
+            self.socket.close()
+        else:
+            stop_listening(self.socket)
+
+    def pause(self) -> None:
+        """Accept no more, but go on listening: whoever comes waits, for somebody else to accept them."""
         self._connections.close()
         if self._thread.ident is not None:
             self.shutdown()
             self._thread.join()
-        stop_listening(self.socket)
 
     # socketserver's hooks, in the order they are called, in the accept thread ---------------------
 
     def service_actions(self) -> None:
-        """Accept the rest of those who wait, without asking the selector about each."""
+        """Accept the rest of those who wait, without asking the selector about each. Called between all looks."""
+        self._heartbeat.beat()
         for _ in range(_MAX_ACCEPTED_AT_ONCE):
             try:
                 request, address = self.get_request()
@@ -104,9 +144,13 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept one connection, once there is a place for it."""
-        waits = self._limits.when_full == "wait"
-        if waits and not self._connections.reserve(wait=True):
-            raise OSError("closing")  # socketserver goes on to look whether it shall stop
+        waits = self.limits.when_full == "wait"
+        if waits:
+            self._heartbeat.rest()
+            reserved = self._connections.reserve(wait=True)
+            self._heartbeat.beat()
+            if not reserved:
+                raise OSError("closing")  # socketserver goes on to look whether it shall stop
         try:
             sock, address = self.socket.accept()
         except OSError as problem:
@@ -127,18 +171,11 @@ class AppServer(socketserver.ThreadingTCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the connection's thread, unless a limit says no."""
         sock: socket.socket = request
-        if self._limits.when_full == "refuse" and not self._connections.reserve(wait=False):
-            self._refuse(sock, f"The server is full (connections: {self._limits.max_connections}). Please try later.")
+        limits = self.limits
+        if limits.when_full == "refuse" and not self._connections.reserve(wait=False):
+            self._refuse(sock, f"The server is full (connections: {limits.max_connections}). Please try later.")
             return
-        limits = self._limits
-        connection = Connection(
-            sock,
-            client_address,
-            self.name,
-            self._flusher,
-            limits.send_queue_bytes,
-            limits.send_timeout,
-        )
+        connection = self._connection(sock, client_address)
         if not self._addresses.acquire(connection.address):
             self._connections.release()
             count = limits.max_connections_per_address
@@ -146,8 +183,7 @@ class AppServer(socketserver.ThreadingTCPServer):
             return
         try:
             if self._connections.add(connection):  # and numbered by that
-                name = f"conn-{self.name}-{connection.number}"
-                threading.Thread(target=self._serve, args=(connection,), name=name, daemon=True).start()
+                self._start_thread(connection, self._serve, connection)
                 return
         except RuntimeError as problem:  # no more threads
             self._log.warning("thread_refused", problem=str(problem))
@@ -166,9 +202,25 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     # ----------------------------------------------------------------------------------------------
 
+    def _connection(self, sock: socket.socket, address: object) -> Connection:
+        limits = self.limits
+        return Connection(sock, address, self.name, self._flusher, limits.send_queue_bytes, limits.send_timeout)
+
+    def _start_thread(self, connection: Connection, target: Callable[..., None], *arguments: object) -> None:
+        name = f"conn-{self.name}-{connection.number}"
+        threading.Thread(target=target, args=arguments, name=name, daemon=True).start()
+
     def _serve(self, connection: Connection) -> None:
+        connection.thread = threading.get_ident()
         try:
-            serve(connection, self._make_app, self._limits.idle_timeout, self._log)
+            serve(connection, self._make_app, self.limits.idle_timeout, self._log, self._handover)
+        finally:
+            self._forget(connection)
+
+    def _resume(self, connection: Connection, app: App) -> None:
+        connection.thread = threading.get_ident()
+        try:
+            resume(connection, app, self.limits.idle_timeout, self._log)
         finally:
             self._forget(connection)
 

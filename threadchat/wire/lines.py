@@ -10,7 +10,7 @@ No socket, thread or clock here: the caller reads, waits and flushes.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 #: Silence after which unfinished data counts as a message, in seconds: for a client that has never
 #: sent an LF, and for one that seems to send every key as it is typed.
@@ -33,6 +33,15 @@ class Feed(NamedTuple):
 
     lines: bytes
     overlong: Overlong
+
+
+class DecoderState(TypedDict):
+    """All that a :class:`LineDecoder` knows; ``partial`` in Latin-1, a character a byte."""
+
+    partial: str
+    skipped: int
+    saw_lf: bool
+    last: int
 
 
 class LineDecoder:
@@ -84,6 +93,27 @@ class LineDecoder:
         if self._saw_lf or not (self._partial or self._skipped_bytes):
             return None
         return QUIET_KEYSTROKE_SECONDS if self._last_feed_bytes == 1 else QUIET_SECONDS
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is a line client's, between two lines: as it was after the line before."""
+        return self._saw_lf and not self._partial and not self._skipped_bytes
+
+    def state(self) -> DecoderState:
+        """Return what another decoder needs to go on."""
+        return {
+            "partial": self._partial.decode("latin-1"),
+            "skipped": self._skipped_bytes,
+            "saw_lf": self._saw_lf,
+            "last": self._last_feed_bytes,
+        }
+
+    def restore(self, state: DecoderState) -> None:
+        """Go on where another decoder was."""
+        self._partial = state["partial"].encode("latin-1")
+        self._skipped_bytes = state["skipped"]
+        self._saw_lf = state["saw_lf"]
+        self._last_feed_bytes = state["last"]
 
     def flush(self) -> bytes:
         """Return the unfinished line, LF-ended, or nothing. For silence, and for the end of the stream."""

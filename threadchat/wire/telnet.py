@@ -11,6 +11,7 @@ No socket, thread or clock here.
 from __future__ import annotations
 
 from enum import Enum
+from typing import TypedDict
 
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 AYT = 246  # "are you there"
@@ -29,6 +30,16 @@ class _State(Enum):
     SUBNEGOTIATION_IAC = 4
 
 
+class TelnetState(TypedDict):
+    """All that a :class:`TelnetFilter` knows."""
+
+    active: bool
+    state: int
+    verb: int
+    refused: list[list[int]]
+    skipped: int
+
+
 class TelnetFilter:
     """Removes telnet commands from what one peer sends. ``active`` says whether it ever sent one."""
 
@@ -40,6 +51,28 @@ class TelnetFilter:
         self._verb = 0
         self._refused: set[tuple[int, int]] = set()
         self._skipped_bytes = 0
+
+    def state(self) -> TelnetState:
+        """Return what another filter needs to go on."""
+        return {
+            "active": self.active,
+            "state": self._state.value,
+            "verb": self._verb,
+            "refused": [list(refused) for refused in self._refused],
+            "skipped": self._skipped_bytes,
+        }
+
+    def restore(self, state: TelnetState) -> None:
+        """Go on where another filter was."""
+        self.active = state["active"]
+        self._state = _State(state["state"])
+        self._verb = state["verb"]
+        self._refused = {(verb, option) for verb, option in state["refused"]}
+        self._skipped_bytes = state["skipped"]
+
+    def resynchronize(self) -> None:
+        """Forget the command in the middle of which bytes have been lost."""
+        self._state = _State.DATA
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take *data* as it was read; return what is left of it for the application, and what to answer."""

@@ -1,0 +1,196 @@
+"""The life of the process: what each signal does, and what a service manager is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Serve
+from tests.running import Running
+from tests.waiting import DEADLINE, until
+
+CONFIG = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\nwelcome = "%s"\nlimits = { max_connections = %d }\n'
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "threadchat.toml"
+    path.write_text(CONFIG % ("Hello!", 10))
+    return path
+
+
+@pytest.fixture
+def chat(serve: Serve, config: Path) -> Running:
+    chat = serve("--config", str(config))
+    chat.logs("listening")
+    return chat
+
+
+def test_a_hang_up_has_the_configuration_read_again(chat: Running, config: Path) -> None:
+    """Those who come from then on are greeted anew, and limited anew; what needs a restart is named."""
+    old = chat.connect()
+    old.sees("Hello!")
+    config.write_text((CONFIG % ("Hi!", 2)).replace(":0", ":1") + '[tcp.servers.new]\naddr = "tcp://127.0.0.1:0"\n')
+    chat.process.send_signal(signal.SIGHUP)
+    (event,) = chat.logs("reloaded")
+    assert event["needs_restart"] == ["tcp.servers.new", "tcp.servers.lobby.addr"]
+    chat.connect().sees("Hi!")
+    chat.connect().sees("* The server is full (connections: 2). Please try later.")
+
+
+def test_a_wrong_configuration_is_refused_and_the_old_one_kept(chat: Running, config: Path) -> None:
+    """With everything that is wrong with it in the log."""
+    config.write_text("[tcp.servers.lobby]\nadr = 1\n")
+    chat.process.send_signal(signal.SIGHUP)
+    (event,) = chat.logs("reload_refused")
+    assert "tcp.servers.lobby.addr: field required" in event["problems"]
+    chat.connect().sees("Hello!")
+
+
+def test_without_a_file_there_is_nothing_to_read_again(serve: Serve) -> None:
+    chat = serve()
+    chat.logs("listening")
+    chat.process.send_signal(signal.SIGHUP)
+    chat.logs("reload_without_file")
+    chat.guest()
+
+
+def test_a_replaced_program_knows_everybody(chat: Running) -> None:
+    """Names, rooms, half a line, telnet; also those who come meanwhile are served; and the next one as well."""
+    alice, bob = chat.connect(), chat.connect()
+    for talker, name in ((alice, "alice"), (bob, "bob")):
+        talker.says(f"/nick {name}")
+        talker.waits_for(f"* You are now {name}")
+        talker.says("/join den")
+    bob.sees("* You are in den, 2 people in all.")
+    alice.sends(b"\xff\xfb\x1fhello ")  # IAC WILL NAWS: a telnet client, who is refused once
+    until(lambda: alice.receives(1) == b"\xff", "the refusal")
+    assert alice.receives(2) == b"\xfe\x1f"
+    for count in (1, 2):
+        chat.process.send_signal(signal.SIGUSR2)
+        chat.logs("replacing", count)
+        late = chat.connect()
+        late.sees("Hello!")
+        late.sees_matching(r"\* You are guest-\d+, .*")
+        assert chat.logs("connections_taken_over", count)[-1]["count"] == 2 + count - 1
+        alice.sends(b"there\nhello ")
+        bob.sees("alice: hello there")
+    bob.says("hi")
+    assert alice.line() == "bob: hi\r"
+    late.says("/nick alice")
+    late.sees_matching(r"\* The name alice is taken.*")
+
+
+def test_lines_held_back_by_flood_control_are_said_by_the_next_program(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "slow.toml"
+    limits = "limits = { flood_lines_per_second = 50.0, flood_burst_lines = 1 }"
+    path.write_text(f'[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n{limits}\n')
+    chat = serve("--config", str(path))
+    alice, bob = chat.guest(), chat.guest()
+    alice.sends(b"".join(b"%d\n" % number for number in range(60)))
+    bob.sees("guest-1: 0")
+    chat.process.send_signal(signal.SIGUSR2)
+    bob.sees(*[f"guest-1: {number}" for number in range(1, 60)])
+    assert len(chat.events("replacing")) == 1
+
+
+def test_what_a_reader_has_not_read_is_sent_by_the_next_program(serve: Serve, tmp_path: Path) -> None:
+    """Every byte of it, in order: what the kernel had, and what was queued."""
+    path = tmp_path / "roomy.toml"
+    limits = "limits = { flood_lines_per_second = 0.0, send_queue_bytes = 100000000 }"
+    path.write_text(f'[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n{limits}\n')
+    chat = serve("--config", str(path))
+    talker = chat.guest()
+    stuck = chat.connect(receive_buffer=4096)
+    stuck.waits_for("Welcome to the chatroom!")
+    stuck.sees_matching(r"\* You are guest-2.*")
+    lines = [f"{number:04} {'x' * 4000}" for number in range(2000)]
+    for line in lines:
+        talker.says(line)
+    talker.says("/who")
+    talker.waits_for("* 2 in lobby: guest-1 and guest-2")
+    chat.process.send_signal(signal.SIGUSR2)
+    chat.logs("connections_taken_over")
+    stuck.sees(*[f"guest-1: {line}" for line in lines])
+
+
+def test_echo_and_broadcast_go_on_as_well(serve: Serve) -> None:
+    for app in ("echo", "broadcast"):
+        server = serve("--app", app)
+        talker = server.connect()
+        talker.sends(b"before")
+        assert talker.receives(6) == b"before"
+        server.process.send_signal(signal.SIGUSR2)
+        talker.sends(b"after")
+        assert talker.receives(5) == b"after"
+        server.logs("connections_taken_over")
+
+
+def test_who_is_told_to_stop_while_it_is_replaced_stops(chat: Running) -> None:
+    """No signal is lost between two programs."""
+    alice = chat.connect()
+    alice.sees("Hello!")
+    chat.process.send_signal(signal.SIGUSR2)
+    chat.logs("replacing")
+    assert chat.stop() == 0
+    alice.waits_for("* The server is shutting down. Goodbye!")
+
+
+class Manager:
+    """What a service manager hears from a daemon."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.settimeout(DEADLINE)
+        self.heard: list[str] = []
+
+    def hears(self, assignment: str) -> None:
+        """Wait for one message; answer barriers on the way."""
+        while not any(assignment in message for message in self.heard):
+            data, fds, _, _ = socket.recv_fds(self.socket, 4096, 16)
+            for fd in fds:
+                os.close(fd)
+            self.heard.append(data.decode())
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
+    manager = Manager(tmp_path / "notify")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "400000")
+    yield manager
+    manager.socket.close()
+
+
+def test_a_service_manager_is_told_what_happens(manager: Manager, chat: Running) -> None:
+    """Descriptors to keep, ready, signs of life, reloading, the end; each in its place."""
+    for expected in ("FDNAME=threadchat-queue", "FDNAME=threadchat-ledger", "READY=1", "WATCHDOG=1", "STATUS=0 people"):
+        manager.hears(expected)
+    manager.heard.clear()
+    chat.process.send_signal(signal.SIGHUP)
+    manager.hears("RELOADING=1")
+    manager.hears("READY=1")
+    assert chat.stop() == 0
+    manager.hears("STOPPING=1")
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_where_connections_are_kept_they_are_left_to_the_next_process(
+    manager: Manager, serve: Serve, monkeypatch: pytest.MonkeyPatch, final: bool
+) -> None:
+    """Unless a first signal has said that there is none."""
+    monkeypatch.setenv("FDSTORE", "16")
+    chat = serve()
+    manager.hears("READY=1")
+    alice = chat.guest()
+    if final:
+        chat.process.send_signal(signal.SIGUSR1)
+    assert chat.stop() == 0
+    assert len(chat.events("handed_over")) == (not final)
+    assert (b"Goodbye" in alice.rest()) == final

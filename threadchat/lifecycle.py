@@ -1,0 +1,184 @@
+"""
+The life of a daemon's process: its signals, what it tells systemd, and how it ends.
+
+SIGTERM and SIGINT stop it; SIGHUP reloads the configuration; SIGUSR2 replaces the program, in the same process,
+without closing one connection. Where systemd keeps the connections (FileDescriptorStoreMax=), SIGTERM leaves them
+to the next process, unless SIGUSR1 came before: then nobody will go on with them, and they are told goodbye.
+
+All of this is the main thread's. It waits for signals, and in between pets the watchdog and shows a status.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import queue
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
+from types import FrameType
+
+from threadchat.config import Config
+from threadchat.daemon import Daemon
+from threadchat.errors import ConfigError
+from threadchat.log import Log
+from threadchat.net.handover import LEDGER_NAME, QUEUE_NAME
+from threadchat.processor import release, settle
+from threadchat.systemd import Notifier, hand_down, listen_fds
+from threadchat.watchdog import Watchdog
+
+STATUS_SECONDS = 5.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def run(config: Config, log: Log, reread: Callable[[], Config] | None = None) -> int:
+    """
+    Run a daemon until it is told to stop; return the exit status. *reread* returns the configuration as it is then.
+
+    A second signal to stop ends the process at once, with the status a shell expects of it.
+    """
+    return Lifecycle(config, log, reread).run()
+
+
+class Lifecycle:
+    """One daemon, from its first signal to its last."""
+
+    def __init__(self, config: Config, log: Log, reread: Callable[[], Config] | None) -> None:
+        self._log = log
+        self._reread = reread
+        self._signals: SimpleQueue[int] = SimpleQueue()
+        self._stopping = False
+        self._notifier = Notifier.from_environment()
+        self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
+        inherited = listen_fds()
+        self._processors = settle() if config.daemon.one_processor else frozenset()
+        self._daemon = Daemon(config, log, inherited, self._watchdog, self._processors)
+        known = {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}
+        for name in inherited.keys() - known:
+            log.warning("inherited_socket_unused", name=name)
+        for number in _SIGNALS:
+            signal.signal(number, self._note)
+        # They may have been blocked by whoever has replaced itself with this program.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        faulthandler.enable()  # a traceback of every thread when the watchdog ends this
+
+    def run(self) -> int:
+        """Serve; return the exit status."""
+        try:
+            self._daemon.start()
+        except BaseException:
+            self._daemon.stop()
+            raise
+        stored = self._store()
+        self._notifier.ready()
+        final = not stored  # nobody would go on with the connections
+        status = _Status(self._daemon, self._notifier)
+        while True:
+            match self._next_signal(status):
+                case signal.SIGHUP:
+                    self._reload()
+                case signal.SIGUSR1:
+                    final = True
+                case signal.SIGUSR2:
+                    self._replace()
+                case number:
+                    self._stop(signal.Signals(number).name, final)
+                    return 0
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping and number in (signal.SIGTERM, signal.SIGINT):
+            os._exit(128 + number)
+        self._signals.put(number)
+
+    def _next_signal(self, status: _Status) -> int:
+        """Wait for a signal; meanwhile, look after the watchdog and the status."""
+        beat = self._watchdog.interval_seconds
+        tick = min(beat or STATUS_SECONDS, STATUS_SECONDS) if self._notifier.listened_to else None
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._signals.get(timeout=tick)
+            if beat and (silent := self._watchdog.check()):
+                self._log.error("watchdog_not_petted", silent=silent)
+            status.show()
+
+    def _store(self) -> bool:
+        """Have systemd keep what a successor needs; return whether it does: ``FDSTORE`` says whether it can."""
+        if self._daemon.handover.is_new:
+            self._notifier.discard(LEDGER_NAME)
+        for name, fds in self._daemon.handover.fds().items():
+            self._notifier.store(name, *fds)
+        # Set by systemd 254 and newer, sd_notify(3), and by our unit file for those before.
+        return self._notifier.barrier() and "FDSTORE" in os.environ
+
+    def _stop(self, why: str, final: bool) -> None:
+        self._stopping = True
+        self._notifier.stopping()
+        self._log.info("stopping", signal=why)
+        if final:
+            self._daemon.stop()
+        else:
+            self._daemon.hand_over()
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            if self._reread is None:
+                self._log.warning("reload_without_file")
+                return
+            try:
+                config = self._reread()
+            except ConfigError as problem:
+                self._log.error("reload_refused", problems=problem.problems)
+                return
+            self._log.info("reloaded", needs_restart=self._daemon.reconfigure(config))
+        finally:
+            self._notifier.ready()
+
+    def _replace(self) -> None:
+        """Become the program as it is installed now, with the same arguments and all connections."""
+        self._log.info("replacing")
+        self._notifier.reloading()
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the new program has its handlers
+        fds = self._daemon.hand_over()
+        _wait_alone()
+        while not self._signals.empty():  # what has come meanwhile is the new program's
+            os.kill(os.getpid(), self._signals.get())
+        if self._processors:
+            release(0, self._processors)
+        become(fds, self._notifier.variables())
+
+
+def become(fds: Mapping[str, Sequence[int]], variables: Mapping[str, str]) -> None:
+    """Replace this process's program by its own newest version, which inherits *fds*. Does not return."""
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, **variables, **hand_down(fds)})  # noqa: S606
+
+
+def _wait_alone() -> None:
+    """Wait until all other threads have really ended: a signal that one of them took now would be lost."""
+    deadline = time.monotonic() + 1.0
+    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+class _Status:
+    """What ``systemctl status`` shows, kept up to date."""
+
+    def __init__(self, daemon: Daemon, notifier: Notifier) -> None:
+        self._daemon = daemon
+        self._notifier = notifier
+        self._shown_at = time.monotonic()
+        self._messages = 0
+
+    def show(self) -> None:
+        """Show it, if it was shown long enough ago."""
+        now = time.monotonic()
+        if (passed := now - self._shown_at) < STATUS_SECONDS:
+            return
+        people, rooms, messages = self._daemon.traffic()
+        rate = (messages - self._messages) / passed
+        self._shown_at, self._messages = now, messages
+        self._notifier.status(f"{people} people in {rooms} rooms, {rate:.1f} messages/s")

@@ -1,0 +1,209 @@
+"""
+What outlives this process: the connections (keeper.py), and what must be known to go on with each (ledger.py).
+
+Every connection has an entry, JSON with a version, written by its own thread whenever its state changes: not for
+every line, but for a name, a room, an unfinished line. While its receiver lags behind it has a second one, written
+under its send lock: the bytes that are still to be sent, or none, which means that they were lost with the process.
+
+A successor calls :meth:`Handover.take_over` once, before anything else. :meth:`Handover.keep` may be called by any
+thread, the methods of a :class:`Kept` as said there. Not here: how the descriptors travel (systemd.py), who
+is woken in which order (daemon.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import struct
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from threadchat.errors import LedgerError
+from threadchat.net.keeper import Keeper
+from threadchat.net.ledger import Ledger
+
+#: The version of the entries. A change that an older reader would misunderstand takes a new number, and
+#: a function in _CONVERSIONS that makes the entries of the one before into it.
+VERSION = 1
+_CONVERSIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+#: What systemd's descriptor store, or the next image of this process, knows the descriptors as.
+QUEUE_NAME, LEDGER_NAME = "threadchat-queue", "threadchat-ledger"
+
+#: Set in the id of the entry for what is unsent.
+_UNSENT = 1 << 63
+
+#: struct tcp_info, linux/tcp.h: tcpi_state, tcpi_bytes_received.
+_TCP_INFO_BYTES = 136
+_TCP_CLOSE_WAIT = 8
+
+
+class Stored(NamedTuple):
+    """A connection that a predecessor has left. ``state`` is what its connection and its app said of themselves."""
+
+    number: int
+    socket: socket.socket
+    state: dict[str, Any]
+    intact: bool  # nothing has been read from it since the state was saved
+    unsent: bytes | None  # b"": there was something, and it is lost
+
+    def dismiss(self, text: str) -> None:
+        """Tell the peer why it cannot be served any longer, and close."""
+        line_end = b"" if self.unsent is None else b"\n"
+        with contextlib.suppress(OSError):
+            self.socket.send(line_end + f"* {text}\n".encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)  # the copy that is kept would hold it open
+        self.socket.close()
+
+
+class Kept:
+    """One connection's entries. Nothing here raises: what cannot be saved is served all the same."""
+
+    __slots__ = ("_handover", "_number")
+
+    def __init__(self, handover: Handover, number: int) -> None:
+        self._handover = handover
+        self._number = number
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replace what is known of the connection. For its own thread."""
+        with contextlib.suppress(LedgerError):
+            self._handover.ledger.put(self._number, json.dumps({"v": VERSION, **state}).encode())
+
+    def lags(self, unsent: bytes = b"") -> None:
+        """Note that there is something unsent: *unsent*, or nobody can say what. Caller holds the send lock."""
+        with contextlib.suppress(LedgerError):
+            self._handover.ledger.put(_UNSENT | self._number, unsent)
+
+    def caught_up(self) -> None:
+        """Note that all has been sent. Caller holds the send lock."""
+        self._handover.ledger.remove(_UNSENT | self._number)
+
+    def forget(self) -> None:
+        """Let go of the connection, just before its descriptor is closed."""
+        self._handover.forget(self._number)
+
+
+class Handover:
+    """The connections of this process, held where the next one finds them."""
+
+    def __init__(self, keeper: Keeper, ledger: Ledger, is_new: bool) -> None:
+        self._keeper = keeper
+        self.ledger = ledger
+        self.is_new = is_new  # the ledger was made by this process
+
+    @classmethod
+    def create(cls) -> Handover:
+        """Return an empty one."""
+        return cls(Keeper.create(), Ledger.create(), is_new=True)
+
+    @classmethod
+    def inherit(cls, fds: Mapping[str, Sequence[int]]) -> Handover:
+        """
+        Return the one whose :meth:`fds` a predecessor has left, or else an empty one.
+
+        If its ledger cannot be read, it is replaced: then nothing is known of the connections.
+        """
+        match fds.get(QUEUE_NAME, ()), fds.get(LEDGER_NAME, ()):
+            case (first, second), (ledger_fd, *_):
+                keeper = Keeper.adopt((first, second))
+                try:
+                    return cls(keeper, Ledger(ledger_fd), is_new=False)
+                except LedgerError:
+                    os.close(ledger_fd)
+                    return cls(keeper, Ledger.create(), is_new=True)
+            case _:
+                return cls.create()
+
+    def fds(self) -> dict[str, list[int]]:
+        """Return what a successor needs, by name."""
+        return {QUEUE_NAME: list(self._keeper.ends), LEDGER_NAME: [self.ledger.fd]}
+
+    def keep(self, number: int, sock: socket.socket, state: Mapping[str, Any]) -> Kept | None:
+        """Keep a connection; None if there is no room for it. *number* is unique as long as the queue lives."""
+        kept = Kept(self, number)
+        kept.save(state)  # first: a socket without an entry would be of no use
+        if self._keeper.keep(number, sock):
+            return kept
+        self.ledger.remove(number)
+        return None
+
+    def forget(self, number: int) -> None:
+        """Let go of connection *number*."""
+        self._keeper.forget(number)
+        self.ledger.remove(number)
+        self.ledger.remove(_UNSENT | number)
+
+    def take_over(self) -> tuple[list[Stored], int]:
+        """
+        Return the connections that a predecessor has left, in the order they came, and how many were dismissed.
+
+        Those have an entry that this version cannot read.
+        """
+        sockets, entries = self._keeper.drain(), self.ledger.entries()
+        for number in entries.keys() - sockets.keys() - {_UNSENT | number for number in sockets}:
+            self.ledger.remove(number)
+        found, dismissed = [], 0
+        for number, sock in sorted(sockets.items()):
+            if number not in entries and not self.is_new:  # forgotten, and not yet out of the queue
+                self.forget(number)
+                sock.close()
+                continue
+            state = _read(entries.get(number, b""))
+            unsent = entries.get(_UNSENT | number)
+            if state is None:
+                stored = Stored(number, sock, {}, False, unsent)
+                self.dismiss(stored, "This server is of another version now, and cannot go on. Please come again!")
+                dismissed += 1
+                continue
+            saved_at = state["bytes_in"]
+            state["bytes_in"] = consumed_bytes(sock, saved_at)
+            found.append(Stored(number, sock, state, saved_at == state["bytes_in"], unsent))
+        return found, dismissed
+
+    def kept(self, stored: Stored) -> Kept:
+        """Return the entries of a connection that has been taken over."""
+        return Kept(self, stored.number)
+
+    def dismiss(self, stored: Stored, text: str) -> None:
+        """Let go of a stored connection, which is told why."""
+        self.forget(stored.number)
+        stored.dismiss(text)
+
+    def close(self) -> None:
+        """Let go of everything that is not held elsewhere."""
+        self._keeper.close()
+        self.ledger.close()
+
+
+def _read(entry: bytes) -> dict[str, Any] | None:
+    """Return an entry's state, converted to this version; None if that cannot be."""
+    try:
+        state = json.loads(entry)
+        while state["v"] != VERSION:
+            state = _CONVERSIONS[state["v"]](state)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return dict(state)
+
+
+def consumed_bytes(sock: socket.socket, default: int) -> int:
+    """Return how many bytes have been read from *sock*, by whomever; *default* where the kernel does not count."""
+    if sock.family == socket.AF_UNIX:
+        return default
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        if len(info) < _TCP_INFO_BYTES:
+            return default
+        unread = bytearray(4)
+        fcntl.ioctl(sock, termios.FIONREAD, unread)
+    except OSError:
+        return default
+    (received,) = struct.unpack_from("@Q", info, _TCP_INFO_BYTES - 8)
+    end = info[0] == _TCP_CLOSE_WAIT  # the peer's FIN is counted
+    return int(received) - end - int.from_bytes(unread, "little")

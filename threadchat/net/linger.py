@@ -1,0 +1,45 @@
+"""
+Time-outs of blocking sockets that Python knows nothing of, and the end of a connection that needs one.
+
+For the connection's own thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+import time
+
+#: How long a connection that we end is read on, so that the peer's unread bytes do not turn our last
+#: words into a reset (RFC 1122, 4.2.2.13), in seconds.
+LINGER_SECONDS = 1.0
+
+_READ_BYTES = 32 * 1024
+
+
+def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
+    """Set SO_RCVTIMEO or SO_SNDTIMEO; 0 is for ever."""
+    micros = max(int(seconds * 1e6), 1) if seconds else 0
+    value = struct.pack("@ll", *divmod(micros, 1_000_000))
+    with contextlib.suppress(OSError):  # the peer has gone: the next read says so
+        sock.setsockopt(socket.SOL_SOCKET, option, value)
+
+
+def linger(sock: socket.socket) -> None:
+    """Send no more, but read on until the peer closes, or at least its kernel has taken our last words."""
+    end = time.monotonic() + LINGER_SECONDS
+    set_timeout(sock, socket.SO_RCVTIMEO, LINGER_SECONDS)
+    with contextlib.suppress(OSError):  # the peer is gone, or silent
+        sock.shutdown(socket.SHUT_WR)
+        while time.monotonic() < end and (sock.recv(_READ_BYTES) or _is_unacknowledged(sock)):
+            time.sleep(0.001)
+
+
+def _is_unacknowledged(sock: socket.socket) -> bool:
+    """Whether the peer's kernel has not taken all that was sent. The end of reading may be of our own making."""
+    unacknowledged = bytearray(4)
+    fcntl.ioctl(sock, termios.TIOCOUTQ, unacknowledged)
+    return any(unacknowledged)
