@@ -20,6 +20,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -86,7 +87,8 @@ class TcpWorker:
                 if self._stopping:
                     self._send(REPLACE_ME_FRAME)
                     continue
-                self._open = _read_event(frame)
+                size = frame.options[0]
+                self._open = Request(*_read_context(frame.payload[:size]), frame.payload[size:])
                 return self._open
         return None
 
@@ -162,11 +164,10 @@ class TcpWorker:
         return self._frames.pop(0)
 
 
-def _read_event(frame: Frame) -> Request:
-    size = frame.options[0]
-    context = json.loads(frame.payload[:size])
-    event = TcpEvent(context["event"])
-    return Request(event, context["remote_addr"], context["server"], context["uuid"], frame.payload[size:])
+@lru_cache(4096)  # a connection's messages have the same context, byte by byte
+def _read_context(context: bytes) -> tuple[TcpEvent, str, str, str]:
+    fields = json.loads(context)
+    return TcpEvent(fields["event"]), fields["remote_addr"], fields["server"], fields["uuid"]
 
 
 def _open(relay: str) -> tuple[int, int]:

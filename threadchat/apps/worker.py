@@ -63,7 +63,8 @@ class WorkerApp(App):
 
     def received(self, data: bytes) -> None:
         """Pass on each message that *data* completes, as long as the verdicts let the connection live."""
-        self._heard_at = time.monotonic()
+        if self._idle_seconds:
+            self._heard_at = time.monotonic()
         try:
             messages = self._decoder.feed(data)
         except WireError as problem:
@@ -71,7 +72,9 @@ class WorkerApp(App):
             self._connection.end(CloseReason.PROTOCOL)
             return
         for message in messages:
-            self._settle()
+            if self._settled.locked():
+                self._settle()
+            self._connection.wait_sent()
             if self._connection.reason is not None:
                 return
             self._event = "DATA"
@@ -105,20 +108,17 @@ class WorkerApp(App):
     def _tell(self, context: bytes, body: bytes) -> None:
         """Have a worker handle one event, now or later."""
         self._settled.acquire()
-        self._job = job = self._pool.job(encode_with_context(context, body), self._answered)
         try:
-            self._pool.submit(job)
+            self._job = self._pool.submit(encode_with_context(context, body), self._answered)
         except WorkerError as problem:
             self._answered(problem)
 
     def _settle(self) -> None:
-        """Wait until the last event has been answered, and until the client has taken the answer."""
-        if self._settled.locked():
-            while not self._settled.acquire(timeout=self._pool.patience):
-                if self._job:
-                    self._pool.withdraw(self._job)
-            self._settled.release()
-        self._connection.wait_sent()
+        """Wait until the last event has been answered, or has waited too long for a worker."""
+        while not self._settled.acquire(timeout=self._pool.patience):
+            if self._job:
+                self._pool.withdraw(self._job)
+        self._settled.release()
 
     def _answered(self, outcome: Outcome) -> None:
         """Do what a worker says, or end the connection if none has answered. Called by whichever thread has it."""

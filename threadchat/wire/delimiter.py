@@ -34,6 +34,8 @@ class DelimiterDecoder:
                 return self._keep()
             data = bytes(self._partial)
             self._partial.clear()
+        if 0 <= data.find(delimiter) == len(data) - len(delimiter):  # most often a read is one message
+            return [data]
         *messages, rest = data.split(delimiter)
         if rest:
             self._partial += rest

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -43,7 +44,6 @@ MAX_PAYLOAD_BYTES: Final = 256 * 1024 * 1024
 _CHECKED = struct.Struct("<BBI")
 _UNCHECKED = struct.Struct("<IBB")
 _HEADER = struct.Struct("<BBIIBB")
-_EVENT_REST = struct.Struct("<IBBI")
 _OPTIONS = [struct.Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1)]
 _VERSION_1 = 0x10
 _WORDS = HEADER_BYTES // 4
@@ -63,18 +63,30 @@ def encode(payload: bytes, options: Sequence[int] = (), flags: int = 0, stream: 
     if len(options) > MAX_OPTIONS:
         raise ValueError(f"a frame has at most {MAX_OPTIONS} options, not {len(options)}")
     try:
-        checked = _CHECKED.pack(_VERSION_1 | (_WORDS + len(options)), flags, len(payload))
-        rest = _UNCHECKED.pack(crc32(checked), stream, 0)
-        words = _OPTIONS[len(options)].pack(*options)
+        return b"".join((_header(len(payload), flags, stream, *options), payload))
     except struct.error as problem:
         raise ValueError(f"not a frame: {problem}") from None
-    return b"".join((checked, rest, words, payload))
 
 
 def encode_with_context(context: bytes, body: bytes) -> bytes:
     """Return an event or a reply: a payload of *context* then *body*, its one option the context's length."""
-    checked = _CHECKED.pack(_VERSION_1 | (_WORDS + 1), 0, len(context) + len(body))
-    return b"".join((checked, _EVENT_REST.pack(crc32(checked), 0, 0, len(context)), context, body))
+    return b"".join((_header(len(context) + len(body), 0, 0, len(context)), context, body))
+
+
+@lru_cache(1024)  # payloads differ, headers rarely do
+def _header(length: int, flags: int, stream: int, *options: int) -> bytes:
+    checked = _CHECKED.pack(_VERSION_1 | (_WORDS + len(options)), flags, length)
+    return checked + _UNCHECKED.pack(crc32(checked), stream, 0) + _OPTIONS[len(options)].pack(*options)
+
+
+@lru_cache(1024)
+def _read_header(header: bytes) -> tuple[int, int, int, int]:
+    """Return the number of options, the payload's length, the flags and the stream bits. Raises FrameError."""
+    first, flags, length, checksum, stream, _ = _HEADER.unpack(header)
+    options = (first & 0x0F) - _WORDS
+    if crc32(header[:6]) != checksum or not 0 <= options <= MAX_OPTIONS:
+        raise FrameError("the header is none")
+    return options, length, flags, stream
 
 
 class FrameDecoder:
@@ -108,18 +120,18 @@ class FrameDecoder:
         frames: list[Frame] = []
         at, end = 0, len(data)
         while end - at >= HEADER_BYTES:
-            first, flags, length, checksum, stream, _ = _HEADER.unpack_from(data, at)
-            words = first & 0x0F
-            if crc32(data[at : at + 6]) != checksum or not _WORDS <= words <= _WORDS + MAX_OPTIONS:
-                raise FrameError(f"not a frame: {excerpt(data[at:])}")
+            try:
+                count, length, flags, stream = _read_header(data[at : at + HEADER_BYTES])
+            except FrameError:
+                raise FrameError(f"not a frame: {excerpt(data[at:])}") from None
             if length > self._max_payload_bytes:
                 raise FrameError(f"a frame of {length} bytes, over the limit of {self._max_payload_bytes}")
-            body = at + words * 4
+            body = at + HEADER_BYTES + count * 4
             if end < body + length:
                 self._missing_bytes = body + length - end
                 self._buffer += data[at:]
                 return frames
-            options = _OPTIONS[words - _WORDS].unpack_from(data, at + HEADER_BYTES)
+            options = _OPTIONS[count].unpack_from(data, at + HEADER_BYTES)
             frames.append(Frame(data[body : body + length], options, flags, stream))
             at = body + length
         if at < end:

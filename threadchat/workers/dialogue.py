@@ -50,8 +50,8 @@ class Dialogue:
 
     def __init__(self, relay: Relay, proof: Proof) -> None:
         self.relay = relay
-        self.proof = proof
         self._asked = proof is Proof.ASKED
+        self._looked_at = proof is Proof.NONE
         self._question = pid_frame(os.getpid(), asks=True)
         self._owes = False  # the answer to the last question
         self.problem = ""  # a second answer to the last event
@@ -66,7 +66,7 @@ class Dialogue:
         try:
             if self._owes:
                 self._settle(timeout)
-            elif self.proof is Proof.NONE and relay.readable():
+            elif self._looked_at and relay.readable():
                 raise EventNotTaken(relay.stray())
             relay.send(event + self._question if self._asked else event, timeout)
         except (WorkerCrashed, FrameError) as problem:

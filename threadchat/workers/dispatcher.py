@@ -83,7 +83,10 @@ class Dispatcher:
                 self._waiting.append(job)
                 return
             worker = self._idle.popleft()
-        if following := self._run(worker, job):
+        following = self._run(worker, job)
+        while following and following[1] is job:
+            following = self._run(*following)
+        if following:
             self._hand_over(following)
 
     def withdraw(self, job: Job) -> bool:
@@ -131,12 +134,14 @@ class Dispatcher:
 
     def _run(self, worker: WorkerProcess, job: Job) -> _Run | None:
         """Do *job*, with *worker* or another; return what is to be done next, if anything."""
-        while not _do(worker, job):
-            another = self._again(job)
-            self._retired(worker)
-            if another is None:
-                return None
-            worker = another
+        outcome: Outcome
+        try:
+            outcome = worker.exec(job.event, job.timeout)
+        except (EventNotTaken, ReplaceMe) as problem:
+            return self._again(worker, job, problem)
+        except WorkerError as problem:
+            outcome = problem
+        job.done(outcome)
         with self._lock:
             self._events -= 1
             if worker.state is State.READY and not worker.retirement:
@@ -151,17 +156,26 @@ class Dispatcher:
         self._idle.append(worker)
         return None
 
-    def _again(self, job: Job) -> WorkerProcess | None:
-        """Return another worker for *job*, or put it in front of all that wait."""
+    def _again(self, worker: WorkerProcess, job: Job, problem: Exception) -> _Run | None:
+        """Have *job* done by another worker, before all that wait, unless *problem* is one request too many."""
+        if isinstance(problem, ReplaceMe):
+            worker.retirement = "it asked to be replaced"
+            job.requests += 1
+        refused = job.requests == REPLACE_REQUESTS
+        another: WorkerProcess | None = None
         with self._lock:
-            if self._idle:
-                return self._idle.popleft()
-            if not self._closing:
+            refused = refused or self._closing
+            if refused:
+                self._events -= 1
+            elif self._idle:
+                another = self._idle.popleft()
+            else:
                 self._waiting.appendleft(job)
-                return None
-            self._events -= 1
-        job.done(NoFreeWorker("the pool is stopping"))
-        return None
+        if refused:
+            reason = f"{job.requests} workers in a row asked to be replaced" if job.requests else "the pool is stopping"
+            job.done(NoFreeWorker(reason))
+        self._retired(worker)
+        return (another, job) if another else None
 
     def _hand_over(self, run: _Run) -> None:
         """Have a runner do *run*, a new one if all are busy."""
@@ -181,22 +195,3 @@ class Dispatcher:
                 following = self._run(*following)
             with self._lock:
                 self._parked += 1
-
-
-def _do(worker: WorkerProcess, job: Job) -> bool:
-    """Have *worker* do *job*; return False if another shall have it."""
-    outcome: Outcome
-    try:
-        outcome = worker.exec(job.event, job.timeout)
-    except EventNotTaken:
-        return False
-    except ReplaceMe:
-        worker.retirement = "it asked to be replaced"
-        job.requests += 1
-        if job.requests < REPLACE_REQUESTS:
-            return False
-        outcome = NoFreeWorker(f"{job.requests} workers in a row asked to be replaced")
-    except WorkerError as problem:
-        outcome = problem
-    job.done(outcome)
-    return True

@@ -50,23 +50,19 @@ class Pool:
 
     # --- events ---
 
-    def job(self, event: bytes, done: Callable[[Outcome], None], *, closing: bool = False) -> Job:
+    def submit(self, event: bytes, done: Callable[[Outcome], None], *, closing: bool = False) -> Job:
         """
-        Return *event*, an encoded frame, as a job to :meth:`submit`; *done* will be told the outcome.
+        Have *event*, an encoded frame, done, in this thread if a worker is idle; *done* will be told the outcome.
 
         A *closing* event always has a time limit, so that an unanswered CLOSE cannot cost a worker for ever.
-        """
-        return Job(event, self._close_seconds if closing else self._exec_seconds, done)
-
-    def submit(self, job: Job) -> None:
-        """
-        Have *job* done, in this thread if a worker is idle. Raises NoFreeWorker.
-
         Whoever submits watches the time: what still waits after :attr:`patience` is to be withdrawn.
+        Raises NoFreeWorker if it may not even wait.
         """
+        job = Job(event, self._close_seconds if closing else self._exec_seconds, done)
         self._dispatcher.submit(job)
         if self._config.debug:
             self._refill()
+        return job
 
     def withdraw(self, job: Job) -> None:
         """Have *job* fail if it still waits for a worker."""
@@ -76,8 +72,7 @@ class Pool:
     def exec(self, event: bytes, *, closing: bool = False) -> Reply:
         """Have *event* done, wait, and return the reply. Raises a WorkerError."""
         outcomes: SimpleQueue[Outcome] = SimpleQueue()
-        job = self.job(event, outcomes.put, closing=closing)
-        self.submit(job)
+        job = self.submit(event, outcomes.put, closing=closing)
         while True:
             try:
                 outcome = outcomes.get(timeout=self.patience)

@@ -18,8 +18,8 @@ from functools import partial
 from threadchat.errors import ExecTimeout, WorkerCrashed
 from threadchat.wire.goridge import Frame, FrameDecoder, excerpt
 
-#: What a pipe holds.
-READ_BYTES = 65536
+#: More than most answers, and little enough to be allocated cheaply for each.
+READ_BYTES = 16 * 1024
 
 
 class Relay:
