@@ -15,13 +15,14 @@ from threadchat.wire.lines import QUIET_SECONDS, LineDecoder
 class Guest:
     """Somebody behind a connection, in a chat in which ann listens."""
 
-    def __init__(self, limits: Limits | None = None, ask_name: bool = False) -> None:
+    def __init__(self, limits: Limits | None = None, ask_name: bool = False, connect: bool = True) -> None:
         self.chat = Chat()
         self.ann: Person = self.chat.enter("ann")
         self.connection = FakeConnection()
         server = Server(addr=("tcp://127.0.0.1:7007",), limits=limits or Limits(), ask_name=ask_name)
         self.app = ChatApp(self.connection(), self.chat.hub, server)
-        self.app.connected()
+        if connect:
+            self.app.connected()
         self.greeting = self.connection.hears()
         self.ann.hears()
 
@@ -242,3 +243,65 @@ def test_listeners_of_one_chat_are_doors_to_the_same_rooms(guest: Guest) -> None
     assert other.hears()[0] == "Mind the step!"
     app.received(b"Bob: hi\n")
     assert guest.hears()[-1] == "Bob: hi"
+
+
+def successor(guest: Guest, intact: bool = True) -> Guest:
+    """Another process's guest, who was *guest*, as of the last state saved."""
+    after = Guest(connect=False)
+    after.app.restore(guest.connection.saved[-1], intact)
+    assert after.connection.hears() == after.ann_hears() == []
+    after.app.resumed()
+    return after
+
+
+def test_another_process_goes_on_with_name_room_and_half_a_line(guest: Guest) -> None:
+    """Nobody is told, and no prefix is said twice."""
+    guest.sends(b"John: Hi\nJohn: how ")
+    after = successor(guest)
+    after.sends(b"are you?\n")
+    assert after.ann_hears() == ["John: how are you?"]
+    assert after.app.lines_in == 2
+
+
+def test_half_a_line_is_dropped_if_more_of_it_has_been_lost(guest: Guest) -> None:
+    """Never are the halves of two lines one."""
+    guest.sends(b"first\n", b"no")
+    after = successor(guest, intact=False)
+    after.sends(b"next\n")
+    assert after.ann_hears() == ["guest-2: next"]
+
+
+def test_an_ordinary_line_is_not_worth_saving(guest: Guest) -> None:
+    """The way of a line is as short as without."""
+    guest.sends(b"one\n")
+    before = len(guest.connection.saved)
+    guest.sends(b"two\n", b"three\nfour\n")
+    assert len(guest.connection.saved) == before
+
+
+def test_what_is_held_back_is_saved_before_it_is_said() -> None:
+    """So that a crash loses a line rather than say it twice."""
+    guest = Guest(Limits(flood_lines_per_second=1.0, flood_burst_lines=2))
+
+    def hand_over(seconds: float) -> None:
+        guest.connection.reason = CloseReason.HANDED_OVER
+
+    guest.connection.sleep = hand_over  # type: ignore[method-assign]
+    guest.sends(b"1\n2\n3\n4\n")
+    assert guest.ann_hears() == ["guest-2: 1", "guest-2: 2"]
+    assert guest.connection.saved[-1]["held"] == ["3", "4"]
+    assert successor(guest).ann_hears() == ["guest-2: 3", "guest-2: 4"]
+
+
+def test_who_was_not_greeted_is_greeted_by_the_next_process() -> None:
+    before, after = Guest(connect=False), Guest(connect=False)
+    state = before.app.state()
+    after.app.restore(state, True)
+    after.app.resumed()
+    assert after.hears()[0] == WELCOME
+
+
+def test_who_missed_something_in_a_crash_is_told(guest: Guest) -> None:
+    """On a line of its own: what came last may have been half a line."""
+    guest.app.missed()
+    assert guest.hears() == ["", "* Some lines may be missing here."]

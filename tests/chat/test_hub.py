@@ -268,3 +268,28 @@ class TestPhrases:
     def test_a_list_of_names_is_a_phrase(self, names: list[str], count: int, phrase: str) -> None:
         """As a person would say it."""
         assert list_names(names, count) == phrase
+
+
+def test_somebody_restored_is_announced_to_nobody_and_has_their_name(hub: Hub) -> None:
+    """Named or a guest, in the room they were in; newcomers get other names."""
+    sink = ListSink()
+    hub.restore(sink.send, "ann", True, "den")
+    guest = hub.restore(ListSink().send, "guest-1", False, "den")
+    assert sink.lines == []
+    assert hub.rooms() == [("den", 2)]
+    assert hub.find("guest-1") is guest
+    newcomer = hub.enter(ListSink().send)
+    assert newcomer.name == "guest-2"
+    with pytest.raises(ChatError):
+        hub.rename(newcomer, "Ann")
+
+
+def test_traffic_is_counted_beyond_the_end_of_a_room(hub: Hub) -> None:
+    """Announcements are messages as well."""
+    ann = enters(hub, "ann", "den")
+    assert hub.traffic()[:2] == (1, 1)
+    said = hub.traffic().messages
+    assert ann.room
+    ann.room.say(ann, b"ann: hi\n")
+    hub.leave(ann)
+    assert hub.traffic() == (0, 0, said + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,8 +14,9 @@ import pytest
 from tests.net.sockets import Ends, connected, running_flusher
 from tests.waiting import until
 from threadchat.errors import CloseReason
-from threadchat.net.connection import Connection
+from threadchat.net.connection import WAKE_SIGNAL, Connection
 from threadchat.net.flusher import Flusher
+from threadchat.net.handover import Handover
 
 
 @pytest.fixture
@@ -342,3 +344,86 @@ def test_a_peer_has_a_name_for_people_and_one_for_limits(
 def _is_reset(connection: Connection) -> bool:
     """Return whether the kernel has seen the peer's reset: TCP_CLOSE is state 7 (tcp(7))."""
     return connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 7
+
+
+@pytest.fixture
+def handover() -> Iterator[Handover]:
+    handover = Handover.create()
+    yield handover
+    handover.close()
+
+
+def kept(ends: Ends, handover: Handover) -> set[int]:
+    """Keep the connection; return the ids of its entries, which are changed in place by what comes."""
+    ends.connection.number = 1
+    ends.connection.keep(handover, {})
+    return set(handover.ledger.entries())
+
+
+def test_a_kept_connection_ends_for_its_peer(handover: Handover, ends: Ends) -> None:
+    """Although there is a copy of its descriptor that nobody has closed; and it is known no more."""
+    assert kept(ends, handover) == {1}
+    ends.connection.close(CloseReason.SHUTDOWN)
+    finishing = in_background(ends.connection.finish)
+    assert ends.peer.recv(100) == b""
+    ends.peer.close()
+    finishing.join()
+    assert handover.ledger.entries() == {}
+
+
+def test_a_connection_whose_app_cannot_go_on_is_not_kept(handover: Handover, ends: Ends) -> None:
+    ends.connection.keep(handover, None)
+    assert not ends.connection.kept
+    assert handover.ledger.entries() == {}
+
+
+def test_that_a_receiver_lags_behind_is_known_until_it_has_caught_up(handover: Handover, ends: Ends) -> None:
+    """A crash in between finds an entry: something was unsent, and nobody knows what."""
+    kept(ends, handover)
+    sent = ends.fill()
+    lagging = handover.ledger.entries()
+    assert [value for number, value in lagging.items() if number != 1] == [b""]
+    received = 0
+    while received < sent:
+        received += len(ends.peer.recv(1 << 20))
+    until(lambda: set(handover.ledger.entries()) == {1}, "the entry to be gone")
+
+
+def test_what_is_left_behind_is_all_that_was_not_sent(handover: Handover, ends: Ends) -> None:
+    kept(ends, handover)
+    sent = ends.fill()
+    ends.connection.hand_over()
+    assert ends.connection.reason is CloseReason.HANDED_OVER
+    assert ends.connection.leave_behind()
+    (unsent,) = [value for number, value in handover.ledger.entries().items() if number != 1]
+    in_kernel = 0
+    while in_kernel + len(unsent) < sent:
+        in_kernel += len(ends.peer.recv(1 << 20))
+    assert in_kernel + len(unsent) == sent
+
+
+def test_a_blocked_read_ends_when_it_is_handed_over(handover: Handover, ends: Ends) -> None:
+    """With nothing read and nothing lost; what comes then is for the next process."""
+    kept(ends, handover)
+    found: list[bytes | None] = []
+
+    def read() -> None:
+        ends.connection.thread = threading.get_ident()
+        found.append(ends.connection.read(None))
+
+    before = signal.signal(WAKE_SIGNAL, lambda number, frame: None)
+    try:
+        reading = in_background(read)
+        until(lambda: ends.connection.thread, "the read to begin")
+        ends.connection.hand_over()
+        reading.join()
+    finally:
+        signal.signal(WAKE_SIGNAL, before)
+    assert found == [None]
+
+
+def test_a_real_end_goes_before_handing_over(ends: Ends) -> None:
+    ends.connection.end(CloseReason.HANDED_OVER)
+    ends.connection.end(CloseReason.QUIT)
+    ends.connection.end(CloseReason.HANDED_OVER)
+    assert ends.connection.reason is CloseReason.QUIT

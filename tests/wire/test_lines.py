@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -172,3 +173,19 @@ class TestPatience:
         assert decoder.flush() == b""
         decoder.feed(b"hello")
         assert decoder.flush() == b"hello\n"
+
+
+@given(st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"\0", b"x" * 20]), max_size=30), st.integers(0, 100))
+def test_another_decoder_goes_on_where_one_was(parts: list[bytes], cut: int) -> None:
+    """Anywhere, in the middle of an over-long line as well; what it says of itself can be told in JSON."""
+    data = b"".join(parts)
+    cut %= len(data) + 1
+    one, other, alone = (LineDecoder(16) for _ in range(3))
+    found = one.feed(data[:cut]) if cut else None
+    other.restore(json.loads(json.dumps(one.state())))
+    if found:
+        alone.feed(data[:cut])
+    assert (other.patience, other.settled) == (alone.patience, alone.settled)
+    if data[cut:]:
+        assert other.feed(data[cut:]) == alone.feed(data[cut:])
+    assert other.flush() == alone.flush()

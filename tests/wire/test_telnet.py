@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,3 +161,22 @@ def test_a_peer_that_sent_a_command_is_active() -> None:
     assert not telnet.active
     telnet.feed(bytes((IAC, NOP)))
     assert telnet.active
+
+
+@given(st.lists(st.sampled_from([255, 253, 251, 250, 240, 1, 6, 97, 10]), max_size=40), st.integers(0, 100))
+def test_another_filter_goes_on_where_one_was(data: list[int], cut: int) -> None:
+    """In the middle of a command as well, and nothing is refused twice."""
+    cut %= len(data) + 1
+    one, other = TelnetFilter(), TelnetFilter()
+    one.feed(bytes(data[:cut]))
+    other.restore(json.loads(json.dumps(one.state())))
+    assert other.active == one.active
+    assert other.feed(bytes(data[cut:])) == one.feed(bytes(data[cut:]))
+
+
+def test_the_rest_of_a_lost_command_is_text() -> None:
+    """Its middle was read by a process that is no more."""
+    telnet = TelnetFilter()
+    telnet.feed(bytes((255, 250)))
+    telnet.resynchronize()
+    assert telnet.feed(b"hello") == (b"hello", b"")
