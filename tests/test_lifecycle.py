@@ -81,7 +81,7 @@ def test_a_replaced_program_knows_everybody(chat: Running) -> None:
         alice.sends(b"there\nhello ")
         bob.sees("alice: hello there")
     bob.says("hi")
-    assert alice.line() == "bob: hi\r"
+    alice.waits_for("bob: hi\r")
     late.says("/nick alice")
     late.sees_matching(r"\* The name alice is taken.*")
 
