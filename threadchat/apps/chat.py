@@ -49,7 +49,10 @@ class ChatApp(App):
 
     def connected(self) -> None:
         """Greet."""
+        # The greeting comes first, and who has seen it is in the room: it goes out when both are done.
+        self._connection.cork()
         self._session.greet(self._welcome)
+        self._connection.flush()
         self._save_session()
 
     def received(self, data: bytes) -> None:

@@ -1,13 +1,9 @@
 """
 One accepted socket: read by its own thread, sent to by any.
 
-Sending never blocks: what the kernel does not take at once goes into a bounded queue that the flusher
-finishes. A receiver over the limit, in bytes or in time without progress, is cut off by name (slow consumer).
-
-Who closes the descriptor: the connection's own thread alone, in :meth:`finish`, under the send lock. Everybody
-else only shuts the socket down, which wakes that thread; so a descriptor's number is never used again
-under somebody's feet. The socket stays in Python's blocking mode: MSG_DONTWAIT and SO_RCVTIMEO do the rest
-(a Python time-out would defeat both).
+Sending never blocks: what the kernel does not take goes into a bounded queue that the flusher finishes. A receiver over
+the limit, in bytes or in time, is cut off by name (slow consumer). The descriptor is closed by the connection's own
+thread alone, in :meth:`finish`; everybody else shuts the socket down. No Python time-outs: they defeat MSG_DONTWAIT.
 """
 
 from __future__ import annotations
@@ -273,6 +269,11 @@ class Connection:
                 if self._queue is not None:
                     self._flusher.watch(self, self._socket.fileno())
 
+    def cork(self) -> None:
+        """Hold back what is sent from now on, in order, until :meth:`flush`."""
+        with self._lock:
+            self._queue = self._queue or SendQueue(time.monotonic())
+
     def answer(self, data: bytes) -> None:
         """
         Send *data* as :meth:`send` does, however long it is: the peer has asked for it, and must take it.
@@ -286,7 +287,6 @@ class Connection:
 
     def end(self, reason: CloseReason) -> None:
         """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
-        # Two threads may come here at once, and either reason is as good; later ones are consequences.
         if self.reason is None or self.reason is CloseReason.HANDED_OVER:
             self.reason = reason
 
