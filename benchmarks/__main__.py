@@ -103,7 +103,7 @@ def _measure(scenario: Scenario, facts: dict[str, str], rounds: int, options: ar
 def _peer(key: str, command: str | None) -> peers.Peer:
     peer = peers.BY_KEY[key]
     if key == peers.THREADCHAT.key and command:
-        return replace(peer, chat=command, echo=command, module="")
+        return replace(peer, chat=command, echo=command, worker=command, module="")
     return peer
 
 

@@ -18,7 +18,7 @@ C_PROGRAMS = {
     "pingload": [LOAD / "pingload.c", LOAD / "load.c"],
     "ceiling": [SERVERS / "ceiling.c"],
 }
-GO_PROGRAMS = {name: SERVERS / f"{name}.go" for name in ("hub", "goroutine_per_write", "echo")}
+GO_PROGRAMS = {name: SERVERS / f"{name}.go" for name in ("hub", "goroutine_per_write", "echo", "rr_host")}
 
 
 class BuildError(Exception):

@@ -16,13 +16,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Peer:
-    """One server; `chat` and `echo` are its commands, empty where it has no such app."""
+    """One server; `chat`, `echo` and `worker` are its commands, empty where it has no such app."""
 
     key: str
     title: str
     about: str
     chat: str = ""
     echo: str = ""
+    worker: str = ""
     needs: str = ""  # a program that must be on PATH, to build or to run it
     module: str = ""  # a Python module it cannot do without
     config: str = ""
@@ -54,11 +55,18 @@ THREADCHAT_TOML = """\
 [tcp.servers.lobby]
 addr = "tcp://127.0.0.1:{port}"
 app = "{app}"
+delimiter = "\\n"
 
 [tcp.servers.lobby.limits]
 max_connections = 20000
 flood_lines_per_second = 1e9
 flood_burst_lines = 1000000000
+
+[server]
+command = ["{python}", "{servers}/worker.py"]
+
+[tcp.pool]
+num_workers = 2
 """
 
 NGIRCD_CONF = """\
@@ -89,6 +97,7 @@ THREADCHAT = Peer(
     "`threadchat serve` as shipped: names, sanitiser, limits, notices and memory history on.",
     chat="{python} -m threadchat serve --config {config}",
     echo="{python} -m threadchat serve --config {config}",
+    worker="{python} -m threadchat serve --config {config}",
     module="threadchat.__main__",
     config=THREADCHAT_TOML,
 )
@@ -133,6 +142,14 @@ PEERS: tuple[Peer, ...] = (
         "`ThreadingTCPServer`, a lock-guarded set, `sendall` to each member under the lock.",
         chat="{python} {servers}/naive.py {port} chat",
         echo="{python} {servers}/naive.py {port} echo",
+    ),
+    Peer(
+        "rr_host",
+        "RoadRunner stand-in",
+        "What RoadRunner's TCP plugin does with a message and no more, in Go, over the same pipes to the same workers "
+        "(see servers/rr_host.go; the plugin itself is not in Debian).",
+        worker="{bin}/rr_host {port} 2 {python} {servers}/worker.py",
+        needs="go",
     ),
     Peer(
         "ngircd",

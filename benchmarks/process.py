@@ -49,9 +49,9 @@ def running(peer: Peer, app: str) -> Iterator[Running]:
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="threadchat-bench-") as directory:
         config = Path(directory, "config.toml")
-        config.write_text(peer.config.format(port=port, app=app))
+        config.write_text(peer.config.format(port=port, app=app, python=sys.executable, servers=SERVERS))
         log_path = Path(directory, "log")
-        command = _command(peer.chat if app == "chat" else peer.echo, port, config)
+        command = _command(getattr(peer, app), port, config)
         with log_path.open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=directory)
         try:

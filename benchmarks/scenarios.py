@@ -219,6 +219,28 @@ SCENARIOS: tuple[Scenario, ...] = (
         app="echo",
     ),
     Scenario(
+        "w",
+        "Workers",
+        "Each connection sends a 64-byte line, which one of two worker processes (built on the SDK) sends back.",
+        ("threadchat", "rr_host"),
+        (ROUND_TRIPS, P50, P99, LOAD, FAULTS),
+        "--seconds 2",
+        {
+            "1 connection": "--connections 1",
+            "10 connections": "--connections 10",
+            "100 connections": "--connections 100",
+        },
+        (
+            Aim(ROUND_TRIPS, 2.0, against="rr_host", variant="1 connection"),
+            Aim(ROUND_TRIPS, 1.0, against="rr_host", variant="10 connections"),
+            Aim(ROUND_TRIPS, 1.0, against="rr_host", variant="100 connections"),
+            Aim(P99, 1.0, at_least=False, against="rr_host"),
+            Aim(FAULTS, 0, at_least=False),
+        ),
+        program="pingload",
+        app="worker",
+    ),
+    Scenario(
         "j",
         "A join storm",
         "All members connect at once (to ngIRCd, only as fast as its small backlog allows). Of these servers only "
