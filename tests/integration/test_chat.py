@@ -28,6 +28,16 @@ def test_the_greeting_is_the_first_line_exactly(chat: Running) -> None:
         assert newcomer.line() == "Welcome to the chatroom!"
 
 
+def test_who_has_seen_the_greeting_is_in_the_room(chat: Running) -> None:
+    """Whatever is said from then on reaches them."""
+    alice = chat.guest()
+    for number in range(30):
+        newcomer = chat.connect()
+        assert newcomer.line() == "Welcome to the chatroom!"
+        alice.says(f"number {number}")
+        newcomer.waits_for(f"guest-1: number {number}")
+
+
 def test_comings_and_goings_are_announced(chat: Running) -> None:
     """Those who are there learn who came, is called otherwise, and left."""
     alice = chat.person("alice")

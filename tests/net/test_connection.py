@@ -102,6 +102,17 @@ class TestReading:
             assert ends.connection.read(None) == b""
             assert ends.connection.reason is CloseReason.RESET
 
+    def test_corked_it_holds_everything_back_in_order(self, ends: Ends) -> None:
+        """Until it is flushed; then all of it goes out, and what comes later directly."""
+        ends.connection.cork()
+        ends.connection.send(b"greeting ")
+        ends.connection.send(b"line ")
+        with pytest.raises(BlockingIOError):
+            ends.peer.recv(1, socket.MSG_DONTWAIT)
+        assert not ends.connection.flush()
+        ends.connection.send(b"later")
+        assert ends.peer_reads(19) == b"greeting line later"
+
     def test_sleep_ends_when_the_connection_does(self, ends: Ends) -> None:
         """A talker that is slowed down does not hold up a shutdown."""
         sleeper = in_background(lambda: ends.connection.sleep(3600.0))
