@@ -173,7 +173,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "10,000 connections; then 5 s of silence; then 10 talkers with a line every 2 s each.",
         ("threadchat", "hub", "asyncio", "uvloop", "naive", "ceiling"),
         (P99, P50, ACCEPTED, MEMORY, IDLE, FAULTS),
-        "--members 10000 --talkers 10 --rate 0.5 --idle 5 --seconds 8 --settle 500",
+        "--members 10000 --talkers 10 --rate 0.5 --idle 5 --seconds 8 --settle 11000",
         {"": ""},
         (
             Aim(MEMORY, 28, at_least=False),

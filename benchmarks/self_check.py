@@ -23,7 +23,7 @@ class SelfCheckError(Exception):
 def check_generators() -> None:
     """A few seconds. Raises SelfCheckError, or MeasurementError if the generators cannot be run at all."""
     for fault, expected in EXPECTED.items():
-        # four members, so that the unlucky one is neither talker nor observer
+        # a window of 4: the line after a lost one tells its observer, who would otherwise wait for it
         found = _run("fanload", fault, "--members 4 --talkers 1 --window 4 --seconds 0.1 --quiet 300")
         _compare(fault, expected, {key: int(found[key]) for key in COUNTERS if found[key]})
     _compare("echo", {"wrong": 1}, {"wrong": int(_run("pingload", "echo", "--seconds 0.1")["wrong"])})

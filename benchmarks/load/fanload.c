@@ -2,7 +2,8 @@
 //
 // It connects all members, waits until they have been greeted and the notices of their arrival have drained, lets each
 // talker say one line that everybody must see (so names are taken and everybody is known to be a member), and then measures:
-//   closed loop (--window W)  a talker has at most W lines that its observer, the last reader, has not seen;
+//   closed loop (--window W)  a talker has at most W lines that their observers have not seen. Every line has another
+//                             observer, so that it does not matter in which order a server serves its members;
 //   open loop   (--rate R)    a talker's lines are due at fixed times, and latency counts from the time a line was due.
 // One thread and one epoll; a line costs it some tens of nanoseconds. `load_cpu` in the result is its own share of one
 // core: near 1 the generator itself is the limit, and the server's figure is a lower bound.
@@ -39,8 +40,8 @@ struct member {
 };
 
 struct talker {
-  uint32_t sent, seen;  // line numbers: the next to send, the next that the observer has not seen
-  int observer;
+  uint32_t sent, seen;  // line numbers: the next to send, the next that its observer has not seen
+  int observer;         // of line `seen`
   int out_from, out_to;  // bytes that did not fit into the socket yet
   char out[OUT_BYTES];
 };
@@ -82,6 +83,17 @@ static void on_irc_notice(struct member *m, const char *text, size_t length) {
   }
 }
 
+static int observer_of(int talker, uint32_t number) {
+  int reader = (number * 2654435761u >> 8) % readers;  // Knuth's multiplicative hash: scattered, and the same in every run
+  return reader == talker ? (reader + 1) % readers : reader;
+}
+
+// A later line tells the observer of a lost one as well.
+static void open_window(int index) {
+  struct talker *t = &talkers[index];
+  while (t->seen < t->sent && ledger_next(t->observer, index) > t->seen) t->observer = observer_of(index, ++t->seen);
+}
+
 static inline void on_line(int index, const char *text, size_t length, uint64_t at) {
   struct line line;
   switch (read_line(text, length, &line)) {
@@ -103,7 +115,7 @@ static inline void on_line(int index, const char *text, size_t length, uint64_t 
   ledger_enter(index, &line);
   seen.last_delivery = at;
   if (measuring) record(&latencies, at > born + line.stamp ? at - born - line.stamp : 0);
-  if (index == t->observer && line.number >= t->seen) t->seen = line.number + 1;
+  if (index == t->observer) open_window(line.talker);
 }
 
 static void on_bytes(int index, char *data, size_t length, uint64_t at) {
@@ -399,7 +411,7 @@ static void set_up(void) {
   epoll = epoll_create1(EPOLL_CLOEXEC);
   members = allocate(opt.members, sizeof *members);
   talkers = allocate(opt.talkers, sizeof *talkers);
-  for (int i = 0; i < opt.talkers; i++) talkers[i].observer = i == readers - 1 ? 0 : readers - 1;
+  for (int i = 0; i < opt.talkers; i++) talkers[i].observer = observer_of(i, 0);
   lines_set_up(opt.dialect, opt.talkers, opt.line_bytes);
   ledger_set_up(readers, opt.talkers);
 }

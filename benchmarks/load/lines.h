@@ -39,5 +39,6 @@ extern struct ledger ledger;
 
 void ledger_set_up(int receivers, int talkers);
 void ledger_enter(int receiver, const struct line *line);
+uint32_t ledger_next(int receiver, int talker);  // the first line of that talker that is still to come
 
 #endif
