@@ -34,6 +34,7 @@ from threadchat.net.handler import App
 from threadchat.net.handover import Handover, Stored
 from threadchat.net.listen import inherit, listen
 from threadchat.net.server import STACK_BYTES, AppServer
+from threadchat.processor import Placement
 from threadchat.watchdog import Watchdog
 from threadchat.workers.pool import Pool
 
@@ -43,8 +44,7 @@ class Daemon:
     All listeners of one configuration. ``start``, then ``stop`` or ``hand_over``; all from one thread.
 
     *inherited* are descriptors by name: listening sockets, for the server of that name, in place of its addresses;
-    and what a predecessor has handed over. *processors* are those for the workers, where the daemon keeps to one
-    itself.
+    and what a predecessor has handed over. *placement* is the workers', where it is not the daemon's own.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Daemon:
         log: Log,
         inherited: Mapping[str, Sequence[int]] | None = None,
         watchdog: Watchdog | None = None,
-        processors: frozenset[int] = frozenset(),
+        placement: Placement | None = None,
     ) -> None:
         """Bind every address. Raises ListenError, with nothing left bound."""
         self._log = log
@@ -67,7 +67,7 @@ class Daemon:
         self._numbers = itertools.count(max((stored.number for stored in self._stored), default=0) + 1)
         self._flusher = Flusher(self._watchdog.heartbeat("flusher"))
         self._hub = Hub(time.monotonic, self._flusher.later, self._watchdog.heartbeat)
-        self._workers = WorkerService(config, log, processors) if config.tcp.needs_pool else None
+        self._workers = WorkerService(config, log, placement) if config.tcp.needs_pool else None
         self._sets: dict[str, ConnectionSet] = {}
         self._addresses: dict[str, AddressCounter] = {}
         self.servers: list[AppServer] = []

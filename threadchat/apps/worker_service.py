@@ -17,6 +17,7 @@ from threadchat.apps.worker_connections import WorkerConnections
 from threadchat.config import Config, Server
 from threadchat.log import Log
 from threadchat.net.connection import Connection
+from threadchat.processor import Placement
 from threadchat.workers.admin import admin_methods
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.pool import Pool
@@ -27,9 +28,9 @@ from threadchat.workers.supervisor import Supervisor
 class WorkerService:
     """Holds nothing until ``start``."""
 
-    def __init__(self, config: Config, log: Log, processors: frozenset[int] = frozenset()) -> None:
+    def __init__(self, config: Config, log: Log, placement: Placement | None = None) -> None:
         self._config = config
-        self._processors = processors
+        self._placement = placement
         self._log = log
         self._connections = WorkerConnections()
         self._undo = contextlib.ExitStack()
@@ -45,7 +46,7 @@ class WorkerService:
         path = _rpc_path(config.rpc.listen)
         with contextlib.ExitStack() as undo:
             launcher = Launcher(
-                config.server, self._log, pool_config.command, rpc=f"unix://{path}", processors=self._processors
+                config.server, self._log, pool_config.command, rpc=f"unix://{path}", placement=self._placement
             )
             pool = Pool(pool_config, launcher, self._log)
             undo.callback(pool.close)

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import threadchat
-from threadchat import processor
 from threadchat.config import Spawn
 from threadchat.errors import ExecTimeout, FrameError, WorkerError, WorkerStartError
 from threadchat.log import Log
+from threadchat.processor import Placement, release
 from threadchat.wire.goridge import Frame
 from threadchat.workers.dialogue import Dialogue, NoProof, Proof, prove, shake_hands
 from threadchat.workers.process import WorkerProcess
@@ -33,7 +33,7 @@ _NOT_PROVABLE = "a second answer to one event may be taken for the answer to the
 class Launcher:
     """
     Knows how a worker is started. *command* wins over the one in *server*; *rpc* is the address for RR_RPC.
-    Workers may run on *processors* where these are not the daemon's own (processor.py).
+    *placement* is the workers' where it is not the daemon's own (processor.py).
 
     Threads: see :class:`Watch` and :class:`RelayListener`; they start here and end in ``close``.
     """
@@ -44,12 +44,12 @@ class Launcher:
         log: Log,
         command: Sequence[str] = (),
         rpc: str = "",
-        processors: frozenset[int] = frozenset(),
+        placement: Placement | None = None,
     ) -> None:
         self.command = tuple(command or server.command)
         self._server = server
         self._log = log
-        self._processors = processors
+        self._placement = placement
         self._provable = True  # until a worker shows otherwise: all run the same program
         self._environment = _environment(server, rpc)
         self._lock = threading.Lock()
@@ -150,8 +150,8 @@ class Launcher:
             process_group=0,  # Ctrl-C is for the daemon, which ends its workers itself
             **who,
         )
-        if self._processors:
-            processor.release(process.pid, self._processors)
+        if self._placement:
+            release(process.pid, self._placement)
         with self._lock:
             self._starting.add(process)
             if self._closed:
