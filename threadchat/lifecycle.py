@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import os
 import queue
 import signal
@@ -55,8 +56,8 @@ class Lifecycle:
         self._notifier = Notifier.from_environment()
         self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
         inherited = listen_fds()
-        self._processors = settle() if config.daemon.one_processor else frozenset()
-        self._daemon = Daemon(config, log, inherited, self._watchdog, self._processors)
+        self._placement = settle() if config.daemon.one_processor else None
+        self._daemon = Daemon(config, log, inherited, self._watchdog, self._placement)
         known = {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}
         for name in inherited.keys() - known:
             log.warning("inherited_socket_unused", name=name)
@@ -64,6 +65,9 @@ class Lifecycle:
             signal.signal(number, self._note)
         # They may have been blocked by whoever has replaced itself with this program.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        # What a connection is made of makes no cycles: to look for them as often as Python does by itself would be
+        # a tenth of the work for a newcomer.
+        gc.set_threshold(50_000, 20)
         faulthandler.enable()  # a traceback of every thread when the watchdog ends this
 
     def run(self) -> int:
@@ -147,8 +151,8 @@ class Lifecycle:
         _wait_alone()
         while not self._signals.empty():  # what has come meanwhile is the new program's
             os.kill(os.getpid(), self._signals.get())
-        if self._processors:
-            release(0, self._processors)
+        if self._placement:
+            release(0, self._placement)
         become(fds, self._notifier.variables())
 
 

@@ -7,6 +7,7 @@ connection's thread. An :class:`AddressCounter` may be called from any thread.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import threading
 from collections import Counter
@@ -35,7 +36,7 @@ class TokenBucket:
             return wanted
         if wanted > self._tokens:
             self._refill()
-        taken = min(wanted, int(self._tokens))
+        taken = wanted if wanted <= self._tokens else int(self._tokens)
         self._tokens -= taken
         return taken
 
@@ -90,6 +91,7 @@ class AddressCounter:
                 del self._counts[address]
 
 
+@functools.lru_cache
 def _is_loopback(address: str) -> bool:
     try:
         ip = ipaddress.ip_address(address)

@@ -293,14 +293,6 @@ def test_what_is_held_back_is_saved_before_it_is_said() -> None:
     assert successor(guest).ann_hears() == ["guest-2: 3", "guest-2: 4"]
 
 
-def test_who_was_not_greeted_is_greeted_by_the_next_process() -> None:
-    before, after = Guest(connect=False), Guest(connect=False)
-    state = before.app.state()
-    after.app.restore(state, True)
-    after.app.resumed()
-    assert after.hears()[0] == WELCOME
-
-
 def test_who_missed_something_in_a_crash_is_told(guest: Guest) -> None:
     """On a line of its own: what came last may have been half a line."""
     guest.app.missed()

@@ -438,3 +438,22 @@ def test_a_real_end_goes_before_handing_over(ends: Ends) -> None:
     ends.connection.end(CloseReason.QUIT)
     ends.connection.end(CloseReason.HANDED_OVER)
     assert ends.connection.reason is CloseReason.QUIT
+
+
+def test_one_that_is_just_opening_is_handed_over_as_well(handover: Handover, ends: Ends) -> None:
+    """It is not known yet whether its app can be gone on with: its own thread finds that it can."""
+    ends.connection.hand_over()
+    ends.connection.keep(handover, {})
+    assert ends.connection.reason is CloseReason.HANDED_OVER
+    assert ends.connection.leave_behind()
+
+
+@pytest.mark.parametrize("first", ["hand_over", "keep"])
+def test_one_whose_app_cannot_be_gone_on_with_is_ended_instead(handover: Handover, ends: Ends, first: str) -> None:
+    """Whichever is found out first."""
+    if first == "hand_over":
+        ends.connection.hand_over()
+    ends.connection.keep(handover, None)
+    if first == "keep":
+        ends.connection.hand_over()
+    assert ends.connection.reason is CloseReason.SHUTDOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tests.fakes import recording_log
 from tests.net.sockets import Ends, connected, running_flusher
 from threadchat.errors import CloseReason
-from threadchat.net import linger
+from threadchat.net import blocking
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App, serve
 
@@ -136,7 +137,7 @@ def test_an_app_may_end_its_connection(ends: Ends, served: Served) -> None:
 
 def test_silence_is_told_to_an_app_with_patience(ends: Ends, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may have had unfinished data; afterwards it is idle time that counts."""
-    monkeypatch.setattr(linger, "LINGER_SECONDS", 0.0)  # the peer does not hang up
+    monkeypatch.setattr(blocking, "LINGER_SECONDS", 0.0)  # the peer does not hang up
 
     def make(connection: Connection) -> Diary:
         app = Diary(connection)
@@ -173,6 +174,20 @@ def test_a_bug_in_an_app_ends_that_one_connection(ends: Ends, served: Served, wh
     assert served.log[1]["exc_info"]
     assert served.log[2]["reason"] == "internal error"
     assert ends.peer_reads_all() == b"Something went wrong here, and has been logged. Goodbye!"
+
+
+def test_what_an_app_says_first_goes_out_when_it_is_connected(ends: Ends, served: Served) -> None:
+    """Whoever has been greeted has arrived."""
+
+    class Greeter(Diary):
+        def connected(self) -> None:
+            self.connection.send(b"Hello!")
+            self._note("connected")
+            self.notes.append(bool(select.select([ends.peer], [], [], 0)[0]))
+
+    ends.peer.shutdown(1)
+    assert served(Greeter) == ["connected", False, ("closed", CloseReason.EOF)]
+    assert ends.peer_reads_all() == b"Hello!"
 
 
 def test_a_bug_at_the_end_is_logged_and_the_descriptor_closed(ends: Ends, served: Served) -> None:

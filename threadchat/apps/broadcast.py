@@ -23,6 +23,8 @@ class BroadcastMember:
 class BroadcastApp(App):
     """What one read brings stays in one piece. With ``echo_sender`` the sender is a receiver too."""
 
+    __slots__ = ("_author", "_connection", "_fanout", "_member")
+
     def __init__(self, connection: Connection, fanout: Fanout[BroadcastMember], echo_sender: bool) -> None:
         self._fanout = fanout
         self._connection = connection

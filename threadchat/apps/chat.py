@@ -29,6 +29,19 @@ _TLS_CLIENT_HELLO = b"\x16\x03"  # RFC 8446, section 5.1
 class ChatApp(App):
     """One person (or program) in the chat."""
 
+    __slots__ = (
+        "_connection",
+        "_decoder",
+        "_flood",
+        "_heard",
+        "_held",
+        "_session",
+        "_settled",
+        "_telnet",
+        "_welcome",
+        "lines_in",
+    )
+
     def __init__(self, connection: Connection, hub: Hub, server: Server) -> None:
         limits = server.limits
         self._connection = connection
@@ -49,11 +62,7 @@ class ChatApp(App):
 
     def connected(self) -> None:
         """Greet."""
-        # The greeting comes first, and who has seen it is in the room: it goes out when both are done.
-        self._connection.cork()
         self._session.greet(self._welcome)
-        self._connection.flush()
-        self._save_session()
 
     def received(self, data: bytes) -> None:
         """Take what was read: telnet out, lines out, and on to the session."""
@@ -120,9 +129,7 @@ class ChatApp(App):
         self.notify("Some lines may be missing here.")
 
     def resumed(self) -> None:
-        """Say what was held back; greet, if there was no time for it."""
-        if self._session.member.room is None:
-            self.connected()
+        """Say what was held back."""
         self._say_held()
 
     def save(self) -> None:

@@ -12,6 +12,8 @@ from threadchat.net.handler import App
 class EchoApp(App):
     """Sends at the peer's own pace: a peer that does not read its echo is not read either."""
 
+    __slots__ = ("_connection",)
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         connection.limit_blocking_sends()

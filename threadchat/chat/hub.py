@@ -56,7 +56,7 @@ class Hub:
             self._guests[member.name] = member
             return member
 
-    def restore(self, send: Callable[[bytes], None], name: str, named: bool, room_name: str | None) -> Member:
+    def restore(self, send: Callable[[bytes], None], name: str, named: bool, room_name: str) -> Member:
         """Return a member as it was in another life of this chat. Nobody is told: nobody has been away."""
         with self._lock:
             member = Member(name, send)
@@ -65,8 +65,7 @@ class Hub:
                 self._taken |= dict.fromkeys(name_keys(name), member)
             else:
                 self._guests[name] = member
-            if room_name is not None:
-                self._enter_room(member, room_name)
+            self._enter_room(member, room_name)
             return member
 
     def rename(self, member: Member, wanted: str) -> None:

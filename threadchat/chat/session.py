@@ -21,11 +21,11 @@ _PREFIXED = re.compile(r"([^\s:]+): ")
 
 
 class SessionState(TypedDict):
-    """Who a session is: all that must be known to go on with it. ``room`` is None before the greeting."""
+    """Who a session is: all that must be known to go on with it."""
 
     name: str
     named: bool
-    room: str | None
+    room: str
     opening: bool
     adopted: list[str]
 
@@ -61,7 +61,6 @@ class Session:
         lines = [welcome, f"* You are {self.member.name}, {company} in {DEFAULT_ROOM}. Type /help for help."]
         if self._ask_name:
             lines.append("* What is your name?")
-        self.changed = True
         self.member.tell(*lines)  # before joining: the welcome is the first line, whatever is said meanwhile
         self.hub.join(self.member, DEFAULT_ROOM)
 
@@ -75,8 +74,7 @@ class Session:
                 self._say(saying)  # under the name it was said under
                 saying = []
             line = self._open(text) if self._opening else text
-            if line.startswith(self._prefixes):
-                line = self._without_prefix(line)
+            line = self._without_prefix(line)
             if line.startswith("/") and not line.startswith("//"):
                 self._say(saying)
                 saying = []
@@ -113,11 +111,10 @@ class Session:
 
     def state(self) -> SessionState:
         """Return what :meth:`restore` needs to go on with this session in another process."""
-        room = self.member.room
         return {
             "name": self.member.name,
             "named": self.member.named,
-            "room": room.name if room else None,
+            "room": self.room.name,
             "opening": self._opening,
             "adopted": list(self._adopted),
         }
@@ -141,9 +138,11 @@ class Session:
             self.room.say(self.member, text.encode())
 
     def _without_prefix(self, line: str) -> str:
-        """Return *line*, which has the talker's own name in front, without it."""
-        (prefix, *_) = [prefix for prefix in self._prefixes if line.startswith(prefix)]
-        return line.removeprefix(prefix)
+        """Return *line* without the talker's own name in front."""
+        for prefix in self._prefixes:
+            if line.startswith(prefix):
+                return line[len(prefix) :]
+        return line
 
     def _own_prefixes(self) -> tuple[str, ...]:
         """Return what the talker's client may put in front of a line; the first is what the server does."""

@@ -1,7 +1,5 @@
 """
-Time-outs of blocking sockets that Python knows nothing of, and the end of a connection that needs one.
-
-For the connection's own thread.
+What a connection's own thread waits for: its blocking socket, with time-outs that Python knows nothing of.
 """
 
 from __future__ import annotations
@@ -17,7 +15,10 @@ import time
 #: words into a reset (RFC 1122, 4.2.2.13), in seconds.
 LINGER_SECONDS = 1.0
 
+#: What a read may bring, and what it is prepared for. CPython makes room for all of it before it waits, which in each
+#: of thousands of silent connections would cost a page of memory; so little has a place among small objects.
 _READ_BYTES = 32 * 1024
+_SHORT_READ_BYTES = 448
 
 
 def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
@@ -26,6 +27,15 @@ def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
     value = struct.pack("@ll", *divmod(micros, 1_000_000))
     with contextlib.suppress(OSError):  # the peer has gone: the next read says so
         sock.setsockopt(socket.SOL_SOCKET, option, value)
+
+
+def receive(sock: socket.socket) -> bytes:
+    """Wait for bytes; return all there are, up to a limit, or b"" at the end. Raises OSError, as recv does."""
+    data = sock.recv(_SHORT_READ_BYTES)
+    if len(data) == _SHORT_READ_BYTES:
+        with contextlib.suppress(OSError):  # there is no more; or it is over, as the next read will find
+            data += sock.recv(_READ_BYTES - _SHORT_READ_BYTES, socket.MSG_DONTWAIT)
+    return data
 
 
 def linger(sock: socket.socket) -> None:

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from threadchat.errors import CloseReason
-from threadchat.net.linger import linger, set_timeout
+from threadchat.net.blocking import linger, receive, set_timeout
 from threadchat.net.listen import describe_peer
 from threadchat.net.send_queue import SendQueue
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from threadchat.net.flusher import Flusher
     from threadchat.net.handover import Handover, Kept
 
-READ_BYTES = 32 * 1024
-
 #: Interrupts a blocked read, which is then tried again, with a time-out. A handler that does nothing must be set.
 WAKE_SIGNAL = signal.SIGURG
+
+#: What a successor is told of a connection, beside what its app says.
+_STATE = ("server", "address", "peer", "opened_at", "bytes_in", "bytes_out")
 
 _DONTWAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
@@ -43,6 +44,7 @@ class Connection:
         "_kept",
         "_lock",
         "_max_queue_bytes",
+        "_opening",
         "_queue",
         "_read_timeout",
         "_send_timeout",
@@ -77,6 +79,7 @@ class Connection:
         self._broken = False  # sending has failed, or is over
         self._read_timeout = 0.0
         self._kept: Kept | None = None  # a successor will find it
+        self._opening = True  # it may yet be kept
         self.thread = 0  # the ident of its own; 0 before that runs
         self.number = 0  # given by the connection set
         self.server = server
@@ -100,7 +103,7 @@ class Connection:
                     set_timeout(self._socket, socket.SO_RCVTIMEO, timeout or 0.0)
                     self._read_timeout = timeout or 0.0
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = receive(self._socket)
         except BlockingIOError:
             return None
         except OSError:
@@ -169,15 +172,20 @@ class Connection:
 
     # Keeping it, and going on with it in another process: see handover.py --------------------------
 
-    def keep(self, handover: Handover, app_state: dict[str, Any] | None) -> None:
-        """Let *handover* keep the connection, unless its app cannot be gone on with. By its own thread."""
-        if app_state is not None:
-            self._kept = handover.keep(self.number, self._socket, self._state(app_state))
+    def keep(self, handover: Handover | None, app_state: dict[str, Any] | None) -> None:
+        """Let *handover* keep the connection, unless its app cannot be gone on with. By its own thread, once."""
+        kept = None
+        if handover and app_state is not None:
+            kept = handover.keep(self.number, self._socket, self._state(app_state))
+        with self._lock:
+            self._kept, self._opening = kept, False
+            if not kept and self.reason is CloseReason.HANDED_OVER:
+                self.end(CloseReason.SHUTDOWN)
 
     @property
     def kept(self) -> bool:
-        """Whether a successor will find the connection."""
-        return self._kept is not None
+        """Whether a successor will find the connection, as far as that is known."""
+        return self._opening or self._kept is not None
 
     def save(self, app_state: dict[str, Any]) -> None:
         """Note what a successor must know. By the connection's own thread."""
@@ -185,22 +193,13 @@ class Connection:
             self._kept.save(self._state(app_state))
 
     def _state(self, app_state: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "server": self.server,
-            "address": self.address,
-            "peer": self.peer,
-            "opened_at": self.opened_at,
-            "bytes_in": self.bytes_in,
-            "bytes_out": self.bytes_out,
-            "app": app_state,
-        }
+        return {"app": app_state} | {name: getattr(self, name) for name in _STATE}
 
     def restore(self, state: dict[str, Any], unsent: bytes | None, kept: Kept) -> None:
         """Go on where another process was. Before the connection's thread is started."""
-        self.address, self.peer = state["address"], state["peer"]
-        self.opened_at = state["opened_at"]
-        self.bytes_in, self.bytes_out = state["bytes_in"], state["bytes_out"]
-        self._kept = kept
+        for name in _STATE:
+            setattr(self, name, state[name])
+        self._kept, self._opening = kept, False
         set_timeout(self._socket, socket.SO_RCVTIMEO, 0.0)
         set_timeout(self._socket, socket.SO_SNDTIMEO, 0.0)
         if unsent:
@@ -213,19 +212,14 @@ class Connection:
     def hand_over(self) -> None:
         """Have the connection's own thread end soon, between two reads. The caller sees to it that it has not yet."""
         with self._lock:
-            self.end(CloseReason.HANDED_OVER)
+            self.end(CloseReason.HANDED_OVER if self.kept else CloseReason.SHUTDOWN)
             set_timeout(self._socket, socket.SO_RCVTIMEO, 0.001)
             set_timeout(self._socket, socket.SO_SNDTIMEO, 0.001)
         if self.thread:
             signal.pthread_kill(self.thread, WAKE_SIGNAL)
 
     def leave_behind(self) -> bool:
-        """
-        Save what is unsent, and let go of the descriptor: the connection is the successor's.
-
-        To be called last, by the main thread, when nobody sends any more. Returns False if the
-        connection has been cut meanwhile.
-        """
+        """Save what is unsent, and close. Last, by the main thread; returns False if the connection has been cut."""
         with self._lock:
             if self._kept and self._broken:
                 self._kept.forget()
@@ -246,28 +240,24 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         """Send *data*, or queue what the kernel does not take. Never blocks, never raises."""
-        with self._lock:
-            if self._broken:
-                return
+        lock = self._lock
+        lock.acquire()  # with a `with`, a delivery would cost a quarter more of Python's time
+        try:
             if self._queue is not None:
                 self._enqueue(self._queue, data)
-                return
-            try:
-                sent = self._socket.send(data, _DONTWAIT)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                # The peer is gone. What it said before may still wait to be read, so nothing is shut down.
-                self._broken = True
-                return
-            self.bytes_out += sent
-            if sent < len(data):
-                self._queue = SendQueue(time.monotonic())
-                if self._kept:
-                    self._kept.lags()
-                self._enqueue(self._queue, data[sent:])
-                if self._queue is not None:
-                    self._flusher.watch(self, self._socket.fileno())
+            elif not self._broken:
+                try:
+                    sent = self._socket.send(data, _DONTWAIT)
+                except BlockingIOError:
+                    sent = 0
+                self.bytes_out += sent
+                if sent < len(data):
+                    self._lag(data[sent:])
+        except OSError:
+            # The peer is gone. What it said before may still wait to be read, so nothing is shut down.
+            self._broken = True
+        finally:
+            lock.release()
 
     def cork(self) -> None:
         """Hold back what is sent from now on, in order, until :meth:`flush`."""
@@ -329,6 +319,14 @@ class Connection:
                 self._cut(CloseReason.SLOW_CONSUMER_TIME)
 
     # Caller holds the send lock -----------------------------------------------------------------
+
+    def _lag(self, unsent: bytes) -> None:
+        self._queue = SendQueue(time.monotonic())
+        if self._kept:
+            self._kept.lags()
+        self._enqueue(self._queue, unsent)
+        if self._queue is not None:
+            self._flusher.watch(self, self._socket.fileno())
 
     def _enqueue(self, queue: SendQueue, data: bytes) -> None:
         queue.append(data)

@@ -27,6 +27,8 @@ _FAREWELLS = {
 class App:
     """One connection's side of an application. All methods but :meth:`notify` are for its own thread."""
 
+    __slots__ = ()  # there is one for each of thousands of connections
+
     #: Seconds of silence after which :meth:`quiet` is called; None: never.
     patience: float | None = None
     #: Lines taken from the peer, for the log; None where lines mean nothing.
@@ -80,13 +82,15 @@ def serve(
     """
     log.info("connection_opened", connection=connection.number, peer=connection.peer)
 
-    def begin() -> App:
-        app = make_app(connection)
-        if handover:
+    def begin(app: App) -> None:
+        connection.cork()  # whoever has been greeted has arrived, and outlives a crash
+        try:
+            app.connected()
             connection.keep(handover, app.state())
-        return app
+        finally:
+            connection.flush()
 
-    _serve(connection, begin, lambda app: app.connected(), idle_timeout, log)
+    _serve(connection, lambda: make_app(connection), begin, idle_timeout, log)
 
 
 def resume(connection: Connection, app: App, idle_timeout: float, log: Log) -> None:

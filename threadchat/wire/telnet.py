@@ -49,7 +49,7 @@ class TelnetFilter:
         self.active = False
         self._state = _State.DATA
         self._verb = 0
-        self._refused: set[tuple[int, int]] = set()
+        self._refused: frozenset[tuple[int, int]] = frozenset()
         self._skipped_bytes = 0
 
     def state(self) -> TelnetState:
@@ -67,7 +67,7 @@ class TelnetFilter:
         self.active = state["active"]
         self._state = _State(state["state"])
         self._verb = state["verb"]
-        self._refused = {(verb, option) for verb, option in state["refused"]}
+        self._refused = frozenset((verb, option) for verb, option in state["refused"])
         self._skipped_bytes = state["skipped"]
 
     def resynchronize(self) -> None:
@@ -128,5 +128,5 @@ class TelnetFilter:
             return
         refusal = {DO: WONT, WILL: DONT}.get(verb)
         if refusal and (verb, option) not in self._refused:
-            self._refused.add((verb, option))
+            self._refused |= {(verb, option)}
             answers += bytes((IAC, refusal, option))
