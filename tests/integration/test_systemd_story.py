@@ -22,6 +22,9 @@ PORT = 7007
 LIVELY = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:1"\nwelcome = "%s"\nlimits = { flood_lines_per_second = 0.0 }\n'
 WELCOME = "Welcome to the chatroom!"
 
+#: What a crash may cost: as many lines, each to everybody, as can have been read and not yet been sent in that moment.
+LAST_WORDS = 10
+
 #: Makes a deliverer hang for ever when somebody says so: what a bug could do.
 HANG = """
 import threading
@@ -98,8 +101,7 @@ def test_a_crowd_is_restarted_and_killed(service: Box) -> None:
                 until(partial(is_another, service, killed), "another process")
             crowd.falls_silent()
             lost, lost_before = crowd.lost(), lost
-            if way == "restart":
-                assert lost == lost_before
+            assert lost - lost_before <= (0 if way == "restart" else LAST_WORDS * len(crowd.people))
     finally:
         crowd.leaves()
 

@@ -117,10 +117,10 @@ class Connection:
     def send_blocking(self, data: bytes) -> None:
         """Send *data* at the receiver's pace: for answers to this very peer, which then slow it alone."""
         self.bytes_out += len(data)
-        rest = memoryview(data)
+        rest: bytes | memoryview = data
         try:
-            while rest:
-                rest = rest[self._socket.send(rest, socket.MSG_NOSIGNAL) :]
+            while (sent := self._socket.send(rest, socket.MSG_NOSIGNAL)) < len(rest):
+                rest = memoryview(rest)[sent:]
         except BlockingIOError:  # SO_SNDTIMEO has passed
             if self.reason is CloseReason.HANDED_OVER:
                 self.bytes_out -= len(rest)

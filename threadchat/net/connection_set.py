@@ -55,8 +55,7 @@ class ConnectionSet:
     def release(self) -> None:
         """Give back a place that was taken."""
         with self._changed:
-            self._reserved -= 1
-            self._changed.notify_all()
+            self._give_back()
 
     def add(self, connection: Connection) -> bool:
         """Add and number *connection*; False once closing, and then it must not be served."""
@@ -87,7 +86,7 @@ class ConnectionSet:
                     connection.hand_over()
             for connection in self._connections - kept:
                 connection.close(CloseReason.SHUTDOWN)
-            self._changed.wait_for(lambda: kept.isdisjoint(self._connections), deadline - time.monotonic())
+        self._wait_empty(deadline - time.monotonic())
         self.drain(deadline)
         return [connection for connection in kept if connection.reason is CloseReason.HANDED_OVER]
 
@@ -110,8 +109,7 @@ class ConnectionSet:
         """Remove *connection*, if it is there, and give back its place."""
         with self._changed:
             self._connections.discard(connection)
-            self._reserved -= 1
-            self._changed.notify_all()
+            self._give_back()
 
     def snapshot(self) -> list[Connection]:
         """Return the connections that are open now."""
@@ -122,6 +120,12 @@ class ConnectionSet:
         """Take no more connections; wake whoever waits for a place."""
         with self._changed:
             self._closing = True
+            self._changed.notify_all()
+
+    def _give_back(self) -> None:
+        """Free a place; wake whom that concerns: thousands may leave at once. Caller holds the lock."""
+        self._reserved -= 1
+        if not self._reserved or self._reserved == self._limit - 1:
             self._changed.notify_all()
 
     def _wait_empty(self, timeout: float) -> None:
