@@ -46,7 +46,7 @@ install:  ## put a venv, the units and a commented configuration in place (DESTD
 uninstall:  ## remove what install put in place; the configuration and the history stay
 	rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(UNITS)/threadchat.service $(DESTDIR)$(UNITS)/threadchat.socket
 
-bench: .venv/ready  ## measure against the peers, write benchmarks/README.md (half an hour)
+bench: .venv/ready  ## measure against the peers, write benchmarks/README.md (45 minutes)
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)
 
