@@ -44,6 +44,7 @@ SINGLE_USE = {
     "precis_i18n": {"chat/names.py"},
     "confusable_homoglyphs": {"chat/names.py"},
     "pydantic": {"config.py"},
+    "pydantic_core": {"net/handover.py"},
     "tomli_w": {"config.py"},
     "yaml": {"rr_yaml.py"},
 }

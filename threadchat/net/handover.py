@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import socket
 import struct
 import termios
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json, to_json  # four times as fast as json, and for every newcomer
 
 from threadchat.errors import LedgerError
 from threadchat.net.keeper import Keeper
@@ -73,7 +74,7 @@ class Kept:
     def save(self, state: Mapping[str, Any]) -> None:
         """Replace what is known of the connection. For its own thread."""
         with contextlib.suppress(LedgerError):
-            self._handover.ledger.put(self._number, json.dumps({"v": VERSION, **state}).encode())
+            self._handover.ledger.put(self._number, to_json({"v": VERSION, **state}))
 
     def lags(self, unsent: bytes = b"") -> None:
         """Note that there is something unsent: *unsent*, or nobody can say what. Caller holds the send lock."""
@@ -184,7 +185,7 @@ class Handover:
 def _read(entry: bytes) -> dict[str, Any] | None:
     """Return an entry's state, converted to this version; None if that cannot be."""
     try:
-        state = json.loads(entry)
+        state = from_json(entry)
         while state["v"] != VERSION:
             state = _CONVERSIONS[state["v"]](state)
     except (ValueError, KeyError, TypeError):
