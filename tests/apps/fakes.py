@@ -25,13 +25,6 @@ class FakeConnection(ListSink):
         """Return this as what the app takes it for."""
         return cast(Connection, self)
 
-    def cork(self) -> None:
-        """Hold nothing back: nobody else sends here."""
-
-    def flush(self) -> bool:
-        """Nothing is held back."""
-        return False
-
     def send_blocking(self, data: bytes) -> None:
         """Keep *data*."""
         self.send(data)
