@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -240,13 +240,17 @@ class Config(Section):
 
 def load(path: Path) -> Config:
     """Read the TOML file at *path*. Raises ConfigError with everything that is wrong with it."""
+    return parse(read_file(path, "TOML", tomllib.loads, tomllib.TOMLDecodeError))
+
+
+def read_file(path: Path, language: str, loads: Callable[[str], Any], mistake: type[Exception]) -> Any:
+    """Return what *loads* makes of the file at *path*. Raises ConfigError, also for the *mistake* that it raises."""
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        return loads(path.read_text("utf-8"))
     except OSError as problem:
         raise ConfigError([f"{path}: {(problem.strerror or str(problem)).lower()}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise ConfigError([f"{path}: not TOML: {problem}"]) from None
-    return parse(data)
+    except (mistake, UnicodeDecodeError) as problem:
+        raise ConfigError([f"{path}: not {language}: {problem}"]) from None
 
 
 def parse(data: Mapping[str, Any]) -> Config:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from threadchat.config import Pool, Rpc, Spawn, Supervisor
+from threadchat.config import Pool, Rpc, Spawn, Supervisor, read_file
 from threadchat.errors import ConfigError
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
@@ -27,12 +27,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
         import yaml  # noqa: PLC0415, an extra
     except ImportError:
         raise ConfigError([f"{path}: YAML needs one more package: pip install 'threadchat[yaml]'"]) from None
-    try:
-        data = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as problem:
-        raise ConfigError([f"{path}: {(problem.strerror or str(problem)).lower()}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise ConfigError([f"{path}: not YAML: {problem}"]) from None
+    data = read_file(path, "YAML", yaml.safe_load, yaml.YAMLError)
 
     def expand(value: Any) -> Any:
         match value:
