@@ -14,7 +14,7 @@ import pytest
 
 from tests.talker import Talker
 from tests.waiting import until
-from tests.workers.serving import serving
+from tests.workers.serving import Serving, serving
 
 EXEC_TTL = {"supervisor": {"exec_ttl": "200ms"}}
 
@@ -37,21 +37,28 @@ def echoes(client: Talker, message: bytes) -> None:
     assert client.receives(len(message)) == message
 
 
+def one_of_two_is_closed(daemon: Serving) -> tuple[str, set[int]]:
+    """
+    Have two clients, one of whom sends the message that the worker cannot take: it is closed without a byte, alone.
+
+    Returns its address, and the workers that there were before.
+    """
+    alice, bob = daemon.connect(), daemon.connect()
+    echoes(alice, b"hello\r\n")
+    address, before = "{}:{}".format(*alice.socket.getsockname()), daemon.pids()
+    alice.sends(b"bad\r\n")
+    alice.is_gone_quietly()
+    echoes(bob, b"still here\r\n")
+    return address, before
+
+
 @pytest.mark.parametrize(("worker", "pool", "error"), FATAL, ids=[row[0] for row in FATAL])
 def test_costs_the_worker_and_its_one_client(worker: str, pool: dict[str, object], error: str, tmp_path: Path) -> None:
     """The client is closed without a byte, the worker replaced, and other connections go on."""
     with serving(worker, tmp_path, pool=pool) as daemon:
-        alice, bob = daemon.connect(), daemon.connect()
-        echoes(alice, b"hello\r\n")
-        before = daemon.pids()
-
-        alice.sends(b"bad\r\n")
-        alice.is_gone_quietly()
-
-        echoes(bob, b"still here\r\n")
+        address, before = one_of_two_is_closed(daemon)
         failure = daemon.wait_for("event_failed")[0]
-        alice_address = "{}:{}".format(*alice.socket.getsockname())
-        assert (failure["kind"], failure["tcp_event"], failure["peer"]) == (error, "DATA", alice_address)
+        assert (failure["kind"], failure["tcp_event"], failure["peer"]) == (error, "DATA", address)
         assert before.isdisjoint(daemon.pids())
         assert len(daemon.wait_for("event_failed")) == 1  # it was not tried again
 
@@ -72,14 +79,7 @@ def test_costs_the_worker_at_connected_too(worker: str, tmp_path: Path) -> None:
 def test_costs_the_one_client_only(worker: str, error: str, tmp_path: Path) -> None:
     """The client is closed without a byte; the worker is as good as before, and kept."""
     with serving(worker, tmp_path) as daemon:
-        alice, bob = daemon.connect(), daemon.connect()
-        echoes(bob, b"hello\r\n")
-        before = daemon.pids()
-
-        alice.sends(b"bad\r\n")
-        alice.is_gone_quietly()
-
-        echoes(bob, b"still here\r\n")
+        _, before = one_of_two_is_closed(daemon)
         assert daemon.wait_for("event_failed")[0]["kind"] == error
         assert daemon.pids() == before
 
