@@ -400,6 +400,15 @@ def test_that_a_receiver_lags_behind_is_known_until_it_has_caught_up(handover: H
     until(lambda: set(handover.ledger.entries()) == {1}, "the entry to be gone")
 
 
+def test_one_that_lags_behind_from_the_first_is_known_too(handover: Handover, ends: Ends) -> None:
+    """Its greeting was held back, and does not fit."""
+    ends.connection.cork()
+    ends.connection.send(b"x" * (1 << 20))
+    assert kept(ends, handover) == {1}
+    assert ends.connection.flush()
+    assert len(handover.ledger.entries()) == 2
+
+
 def test_what_is_left_behind_is_all_that_was_not_sent(handover: Handover, ends: Ends) -> None:
     kept(ends, handover)
     sent = ends.fill()

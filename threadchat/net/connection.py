@@ -265,11 +265,7 @@ class Connection:
             self._queue = self._queue or SendQueue(time.monotonic())
 
     def answer(self, data: bytes) -> None:
-        """
-        Send *data* as :meth:`send` does, however long it is: the peer has asked for it, and must take it.
-
-        Whoever answers sees to it with :meth:`wait_sent` that one answer is taken before the next is made.
-        """
+        """Send *data* as :meth:`send`, however long: the peer has asked. :meth:`wait_sent` before the next one."""
         if len(data) > self._allowance_bytes:
             with self._lock:
                 self._allowance_bytes = len(data)
@@ -305,7 +301,7 @@ class Connection:
                     queue.advance(sent, time.monotonic())
                     self.bytes_out += sent
             except BlockingIOError:
-                self._flusher.watch(self, self._socket.fileno())
+                self._await_room()
                 return True
             except OSError:
                 self._broken = True
@@ -322,11 +318,14 @@ class Connection:
 
     def _lag(self, unsent: bytes) -> None:
         self._queue = SendQueue(time.monotonic())
-        if self._kept:
-            self._kept.lags()
         self._enqueue(self._queue, unsent)
         if self._queue is not None:
-            self._flusher.watch(self, self._socket.fileno())
+            self._await_room()
+
+    def _await_room(self) -> None:
+        if self._kept:
+            self._kept.lags()
+        self._flusher.watch(self, self._socket.fileno())
 
     def _enqueue(self, queue: SendQueue, data: bytes) -> None:
         queue.append(data)
