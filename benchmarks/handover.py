@@ -24,7 +24,7 @@ from benchmarks.process import raise_descriptor_limit
 CONFIG = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n[tcp.servers.lobby.limits]\nmax_connections = 20000\n'
 #: From one of these entries to the next.
 STEPS = {
-    "handed_over": "threads ended, state saved",
+    "handed_over": "frozen, state saved",
     "connections_taken_over": "the new program, its connections found and restored",
     "listening": "threads started",
 }

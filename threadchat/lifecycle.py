@@ -18,7 +18,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from types import FrameType
 
@@ -73,7 +73,8 @@ class Lifecycle:
     def run(self) -> int:
         """Serve; return the exit status."""
         try:
-            self._daemon.start()
+            with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
+                self._daemon.start()
         except BaseException:
             self._daemon.stop()
             raise
@@ -126,6 +127,7 @@ class Lifecycle:
             self._daemon.stop()
         else:
             self._daemon.hand_over()
+            os._exit(0)  # thousands of threads wait where they are: the kernel ends them faster than Python does
 
     def _reload(self) -> None:
         self._notifier.reloading()
@@ -146,14 +148,13 @@ class Lifecycle:
         """Become the program as it is installed now, with the same arguments and all connections."""
         self._log.info("replacing")
         self._notifier.reloading()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # until the new program has its handlers
-        fds = self._daemon.hand_over()
-        _wait_alone()
-        while not self._signals.empty():  # what has come meanwhile is the new program's
-            os.kill(os.getpid(), self._signals.get())
-        if self._placement:
-            release(0, self._placement)
-        become(fds, self._notifier.variables())
+        with _blocked_signals():  # until the new program has its handlers
+            fds = self._daemon.hand_over()
+            while not self._signals.empty():  # what has come meanwhile is the new program's
+                os.kill(os.getpid(), self._signals.get())
+            if self._placement:
+                release(0, self._placement)
+            become(fds, self._notifier.variables())
 
 
 def become(fds: Mapping[str, Sequence[int]], variables: Mapping[str, str]) -> None:
@@ -161,11 +162,13 @@ def become(fds: Mapping[str, Sequence[int]], variables: Mapping[str, str]) -> No
     os.execve(sys.executable, sys.orig_argv, {**os.environ, **variables, **hand_down(fds)})  # noqa: S606
 
 
-def _wait_alone() -> None:
-    """Wait until all other threads have really ended: a signal that one of them took now would be lost."""
-    deadline = time.monotonic() + 1.0
-    while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < deadline:
-        time.sleep(0.001)
+@contextlib.contextmanager
+def _blocked_signals() -> Iterator[None]:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 class _Status:

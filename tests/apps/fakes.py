@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 from tests.fakes import ListSink
@@ -19,6 +20,7 @@ class FakeConnection(ListSink):
         self.slept: list[float] = []
         self.limited = False
         self.kept = True
+        self.app_state: Callable[[], dict[str, Any]] = dict
         self.saved: list[dict[str, Any]] = []
 
     def __call__(self) -> Connection:
@@ -33,9 +35,9 @@ class FakeConnection(ListSink):
         """Note it."""
         self.limited = True
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Keep it, as JSON would."""
-        self.saved.append(json.loads(json.dumps(state)))
+    def save(self) -> None:
+        """Keep what the app says of itself, as JSON would."""
+        self.saved.append(json.loads(json.dumps(self.app_state())))
 
     def close(self, reason: CloseReason) -> None:
         """Note the first *reason*."""

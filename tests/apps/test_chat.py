@@ -21,6 +21,7 @@ class Guest:
         self.connection = FakeConnection()
         server = Server(addr=("tcp://127.0.0.1:7007",), limits=limits or Limits(), ask_name=ask_name)
         self.app = ChatApp(self.connection(), self.chat.hub, server)
+        self.connection.app_state = self.app.state
         if connect:
             self.app.connected()
         self.greeting = self.connection.hears()

@@ -273,13 +273,14 @@ class TestPhrases:
 def test_somebody_restored_is_announced_to_nobody_and_has_their_name(hub: Hub) -> None:
     """Named or a guest, in the room they were in; newcomers get other names."""
     sink = ListSink()
-    hub.restore(sink.send, "ann", True, "den")
-    guest = hub.restore(ListSink().send, "guest-1", False, "den")
+    hub.restore(hub.enter(sink.send), "ann", True, "den")
+    guest = hub.enter(ListSink().send)
+    hub.restore(guest, "guest-1", False, "den")
     assert sink.lines == []
     assert hub.rooms() == [("den", 2)]
     assert hub.find("guest-1") is guest
     newcomer = hub.enter(ListSink().send)
-    assert newcomer.name == "guest-2"
+    assert newcomer.name == "guest-3"
     with pytest.raises(ChatError):
         hub.rename(newcomer, "Ann")
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.waiting import DEADLINE
 from threadchat.errors import CloseReason
 from threadchat.net.connection import Connection
 from threadchat.net.flusher import Flusher
+from threadchat.net.handover import Handover
 
 #: As small as the kernel lets a send buffer be.
 SMALL_BUFFER = 4608
@@ -77,6 +79,20 @@ def connected(
             if ours.fileno() >= 0:  # the test has not finished it itself
                 connection.cut(CloseReason.ERROR)
                 connection.finish()
+
+
+def in_background(job: Callable[[], object]) -> threading.Thread:
+    """Run *job* in a thread, as a connection's own thread would."""
+    thread = threading.Thread(target=job, name="own")
+    thread.start()
+    return thread
+
+
+def kept(ends: Ends, handover: Handover) -> set[int]:
+    """Keep the connection; return the ids of its entries, which are changed in place by what comes."""
+    ends.connection.number = 1
+    ends.connection.keep(handover, dict)
+    return set(handover.ledger.entries())
 
 
 def _tcp_pair() -> tuple[socket.socket, socket.socket]:

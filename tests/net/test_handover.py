@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from threadchat.net.handover import Handover, Stored, consumed_bytes
+from threadchat.net.handover import Handover, Stored
 from threadchat.net.ledger import Ledger
 
 STATE = {"server": "lobby", "bytes_in": 0}
@@ -144,18 +144,6 @@ def test_bytes_that_were_read_and_not_noted_are_noticed(handover: Handover, pair
     stored.socket.close()
     assert not stored.intact
     assert stored.state["bytes_in"] == 5
-
-
-@pytest.mark.parametrize("finish", [False, True])
-def test_bytes_are_counted_also_when_the_peer_has_finished(pair: Pair, finish: bool) -> None:
-    """The end of the stream counts as a byte in the kernel, and not here."""
-    pair.peer.sendall(b"hello world")
-    assert pair.ours.recv(5) == b"hello"
-    if finish:
-        pair.peer.shutdown(socket.SHUT_WR)
-    assert consumed_bytes(pair.ours, 0) == 5
-    assert pair.ours.recv(100) == b" world"
-    assert consumed_bytes(pair.ours, 0) == 11
 
 
 def test_entries_without_a_connection_are_dropped(handover: Handover) -> None:

@@ -135,7 +135,7 @@ class ChatApp(App):
     def save(self) -> None:
         """Note everything about this person where a successor finds it."""
         if self._connection.kept:
-            self._connection.save(self.state())
+            self._connection.save()
 
     def notify(self, text: str) -> None:
         """Send a line of the server's own."""

@@ -56,17 +56,17 @@ class Hub:
             self._guests[member.name] = member
             return member
 
-    def restore(self, send: Callable[[bytes], None], name: str, named: bool, room_name: str) -> Member:
-        """Return a member as it was in another life of this chat. Nobody is told: nobody has been away."""
+    def restore(self, member: Member, name: str, named: bool, room_name: str) -> None:
+        """Make *member*, who is in no room yet, who it was in another life of this chat. Nobody is told."""
+        keys = name_keys(name) if named else ()
         with self._lock:
-            member = Member(name, send)
-            member.named = named
+            self._forget_name(member)
+            member.name, member.named = name, named
             if named:
-                self._taken |= dict.fromkeys(name_keys(name), member)
+                self._taken |= dict.fromkeys(keys, member)
             else:
                 self._guests[name] = member
             self._enter_room(member, room_name)
-            return member
 
     def rename(self, member: Member, wanted: str) -> None:
         """Give *member* the name *wanted*. Raises ChatError, for the user, where that cannot be."""

@@ -121,8 +121,7 @@ class Session:
 
     def restore(self, state: SessionState) -> None:
         """Be who that was, and where they were, before anything else happens here. Nobody is told."""
-        self.hub.leave(self.member)
-        self.member = self.hub.restore(self.member.send, state["name"], state["named"], state["room"])
+        self.hub.restore(self.member, state["name"], state["named"], state["room"])
         self._opening = state["opening"]
         self._adopted = tuple(state["adopted"])
         self._prefixes = self._own_prefixes()

@@ -58,10 +58,12 @@ class ConnectionSet:
             self._give_back()
 
     def add(self, connection: Connection) -> bool:
-        """Add and number *connection*; False once closing, and then it must not be served."""
+        """Add and number *connection*; False once closing: then it has no place, and must not be served."""
         with self._changed:
             connection.number = next(self._numbers)
-            if not self._closing:
+            if self._closing:
+                self._give_back()
+            else:
                 self._connections.add(connection)
             return not self._closing
 
@@ -74,18 +76,26 @@ class ConnectionSet:
 
     def hand_over(self, deadline: float) -> list[Connection]:
         """
-        End the threads of all connections that are kept, between two reads, and all else politely, by *deadline*.
+        Have nothing more read from the connections that are kept, and end all others politely, by *deadline*.
 
-        Returns those whose threads have ended so: they can still be sent to, and are to be left behind when
-        nobody does any more. Those that have not are cut.
+        Returns the former: they can still be sent to, and are to be left behind when nobody does any more. The
+        threads of most are left where they are, waiting for what will not come: to wake thousands would take
+        seconds, and this process ends anyway. The other threads end; those that have not in time are cut.
         """
         with self._changed:  # nobody is discarded, and so no thread ends, while it is being signalled
             kept = {connection for connection in self._connections if connection.kept}
-            for connection in kept:
-                if connection.reason is None:
-                    connection.hand_over()
             for connection in self._connections - kept:
                 connection.close(CloseReason.SHUTDOWN)
+            ours = [connection for connection in kept if connection.reason is None]
+            frozen = [connection for connection in ours if connection.freeze()]
+            resting = {connection for connection in frozen if connection.rests()}
+            for connection in ours:
+                if connection not in resting:
+                    connection.interrupt()
+            self._connections -= resting
+            self._reserved -= len(resting)
+        for connection in resting:
+            connection.save()
         self._wait_empty(deadline - time.monotonic())
         self.drain(deadline)
         return [connection for connection in kept if connection.reason is CloseReason.HANDED_OVER]
@@ -108,8 +118,9 @@ class ConnectionSet:
     def discard(self, connection: Connection) -> None:
         """Remove *connection*, if it is there, and give back its place."""
         with self._changed:
-            self._connections.discard(connection)
-            self._give_back()
+            if connection in self._connections:
+                self._connections.remove(connection)
+                self._give_back()
 
     def snapshot(self) -> list[Connection]:
         """Return the connections that are open now."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from threadchat.watchdog import Heartbeat
 
 if TYPE_CHECKING:
-    from threadchat.net.connection import Connection
+    from threadchat.net.sender import Sender
 
 #: How often lagging receivers are looked at for progress, in seconds.
 CHECK_SECONDS = 1.0
@@ -40,7 +40,7 @@ class Flusher:
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake_fd, select.EPOLLIN)
         self._lock = threading.Lock()
-        self._lagging: dict[int, Connection] = {}
+        self._lagging: dict[int, Sender] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()  # breaks ties in the heap
         self._stopping = False
@@ -61,7 +61,7 @@ class Flusher:
         self._epoll.close()
         os.close(self._wake_fd)
 
-    def watch(self, connection: Connection, fd: int) -> None:
+    def watch(self, connection: Sender, fd: int) -> None:
         """Call ``connection.flush()`` once as soon as its descriptor *fd* can be written to."""
         events = select.EPOLLOUT | select.EPOLLONESHOT
         with self._lock:

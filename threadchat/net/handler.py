@@ -86,7 +86,7 @@ def serve(
         connection.cork()  # whoever has been greeted has arrived, and outlives a crash
         try:
             app.connected()
-            connection.keep(handover, app.state())
+            connection.keep(handover, app.state)
         finally:
             connection.flush()
 
@@ -127,8 +127,8 @@ def _serve(
 def _leave(connection: Connection, app: App) -> None:
     """See the app through its end, or to where a successor can go on."""
     reason = connection.reason or CloseReason.ERROR
-    if reason is CloseReason.HANDED_OVER and (state := app.state()) is not None:
-        connection.save(state)
+    if reason is CloseReason.HANDED_OVER:
+        connection.save()
         return
     if reason in _FAREWELLS:
         app.notify(_FAREWELLS[reason])

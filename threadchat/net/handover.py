@@ -13,11 +13,8 @@ is woken in which order (daemon.py).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
-import struct
-import termios
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +23,7 @@ from pydantic_core import from_json, to_json  # four times as fast as json, and 
 from threadchat.errors import LedgerError
 from threadchat.net.keeper import Keeper
 from threadchat.net.ledger import Ledger
+from threadchat.net.tcp import consumed_bytes, thaw
 
 #: The version of the entries. A change that an older reader would misunderstand takes a new number, and
 #: a function in _CONVERSIONS that makes the entries of the one before into it.
@@ -37,10 +35,6 @@ QUEUE_NAME, LEDGER_NAME = "threadchat-queue", "threadchat-ledger"
 
 #: Set in the id of the entry for what is unsent.
 _UNSENT = 1 << 63
-
-#: struct tcp_info, linux/tcp.h: tcpi_state, tcpi_bytes_received.
-_TCP_INFO_BYTES = 136
-_TCP_CLOSE_WAIT = 8
 
 
 class Stored(NamedTuple):
@@ -164,6 +158,7 @@ class Handover:
                 continue
             saved_at = state["bytes_in"]
             state["bytes_in"] = consumed_bytes(sock, saved_at)
+            thaw(sock)
             found.append(Stored(number, sock, state, saved_at == state["bytes_in"], unsent))
         return found, dismissed
 
@@ -191,20 +186,3 @@ def _read(entry: bytes) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError):
         return None
     return dict(state)
-
-
-def consumed_bytes(sock: socket.socket, default: int) -> int:
-    """Return how many bytes have been read from *sock*, by whomever; *default* where the kernel does not count."""
-    if sock.family == socket.AF_UNIX:
-        return default
-    try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        if len(info) < _TCP_INFO_BYTES:
-            return default
-        unread = bytearray(4)
-        fcntl.ioctl(sock, termios.FIONREAD, unread)
-    except OSError:
-        return default
-    (received,) = struct.unpack_from("@Q", info, _TCP_INFO_BYTES - 8)
-    end = info[0] == _TCP_CLOSE_WAIT  # the peer's FIN is counted
-    return int(received) - end - int.from_bytes(unread, "little")

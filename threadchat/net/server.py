@@ -94,8 +94,8 @@ class AppServer(socketserver.ThreadingTCPServer):
     def restore(self, stored: Stored, kept: Kept) -> None:
         """Make a connection that a predecessor has left what it was; :meth:`resume` goes on with it."""
         connection = self._connection(stored.socket, None)
-        connection.restore(stored.state, stored.unsent, kept)
         app = self._make_app(connection)
+        connection.restore(stored.state, stored.unsent, kept, app.state)
         app.restore(stored.state["app"], stored.intact)
         if stored.unsent == b"":
             app.missed()

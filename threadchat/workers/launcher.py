@@ -141,15 +141,19 @@ class Launcher:
             who["user"] = self._server.user
         if self._server.group:
             who["group"] = self._server.group
-        process = subprocess.Popen(
-            self.command,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env=self._environment,
-            process_group=0,  # Ctrl-C is for the daemon, which ends its workers itself
-            **who,
-        )
+        before = signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a worker inherits what our threads block
+        try:
+            process = subprocess.Popen(
+                self.command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=self._environment,
+                process_group=0,  # Ctrl-C is for the daemon, which ends its workers itself
+                **who,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if self._placement:
             release(process.pid, self._placement)
         with self._lock:

@@ -1,0 +1,196 @@
+"""
+The sending half of a connection: anybody sends, and nobody waits.
+
+Sending never blocks: what the kernel does not take goes into a bounded queue that the flusher finishes. A receiver over
+the limit, in bytes or in time, is cut off by name (slow consumer).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from threadchat.errors import CloseReason
+from threadchat.net.blocking import set_timeout
+from threadchat.net.send_queue import SendQueue
+
+if TYPE_CHECKING:
+    from threadchat.net.flusher import Flusher
+    from threadchat.net.handover import Kept
+
+_DONTWAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+
+
+class Sender:
+    """What is sent on one socket, and why it ends. The base of a Connection, and nothing without one."""
+
+    __slots__ = (
+        "_allowance_bytes",
+        "_broken",
+        "_flusher",
+        "_kept",
+        "_lock",
+        "_max_queue_bytes",
+        "_queue",
+        "_send_timeout",
+        "_socket",
+        "bytes_out",
+        "reason",
+    )
+
+    def __init__(self, sock: socket.socket, flusher: Flusher, max_queue_bytes: int, send_timeout: float) -> None:
+        self._socket = sock
+        self._flusher = flusher
+        self._max_queue_bytes = max_queue_bytes
+        self._allowance_bytes = 0  # of the longest answer, which may be queued beyond the limit
+        self._send_timeout = send_timeout
+        self._lock = threading.Lock()
+        self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
+        self._broken = False  # sending has failed, or is over
+        self._kept: Kept | None = None  # a successor will find it
+        self.reason: CloseReason | None = None
+        self.bytes_out = 0
+
+    # Called by any thread -----------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Send *data*, or queue what the kernel does not take. Never blocks, never raises."""
+        lock = self._lock
+        lock.acquire()  # with a `with`, a delivery would cost a quarter more of Python's time
+        try:
+            if self._queue is not None:
+                self._enqueue(self._queue, data)
+            elif not self._broken:
+                try:
+                    sent = self._socket.send(data, _DONTWAIT)
+                except BlockingIOError:
+                    sent = 0
+                self.bytes_out += sent
+                if sent < len(data):
+                    self._lag(data[sent:])
+        except OSError:
+            # The peer is gone. What it said before may still wait to be read, so nothing is shut down.
+            self._broken = True
+        finally:
+            lock.release()
+
+    def cork(self) -> None:
+        """Hold back what is sent from now on, in order, until :meth:`flush`."""
+        with self._lock:
+            self._queue = self._queue or SendQueue(time.monotonic())
+
+    def answer(self, data: bytes) -> None:
+        """Send *data* as :meth:`send`, however long: the peer has asked. :meth:`wait_sent` before the next one."""
+        if len(data) > self._allowance_bytes:
+            with self._lock:
+                self._allowance_bytes = len(data)
+        self.send(data)
+
+    def end(self, reason: CloseReason) -> None:
+        """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
+        if self.reason is None or self.reason is CloseReason.HANDED_OVER:
+            self.reason = reason
+
+    def cut(self, reason: CloseReason) -> None:
+        """End the connection at once; what is queued is lost."""
+        with self._lock:
+            self._cut(reason)
+
+    # Called by the connection's own thread ------------------------------------------------------
+
+    def send_blocking(self, data: bytes) -> None:
+        """Send *data* at the receiver's pace: for answers to this very peer, which then slow it alone."""
+        self.bytes_out += len(data)
+        rest: bytes | memoryview = data
+        try:
+            while (sent := self._socket.send(rest, socket.MSG_NOSIGNAL)) < len(rest):
+                rest = memoryview(rest)[sent:]
+        except BlockingIOError:  # SO_SNDTIMEO has passed
+            if self.reason is CloseReason.HANDED_OVER:
+                self.bytes_out -= len(rest)
+                self.send(bytes(rest))
+            else:
+                self.cut(CloseReason.SLOW_CONSUMER_TIME)
+        except OSError:
+            self.cut(CloseReason.RESET)
+
+    def wait_sent(self) -> None:
+        """Wait until what was sent has been taken by the kernel, or the receiver has been cut off."""
+        if self._queue is not None:
+            self._drain()
+
+    def limit_blocking_sends(self) -> None:
+        """Make :meth:`send_blocking` give up after the send time-out without progress."""
+        with self._lock:
+            if self.reason is not CloseReason.HANDED_OVER:
+                set_timeout(self._socket, socket.SO_SNDTIMEO, self._send_timeout)
+
+    def _drain(self) -> None:
+        """Wait until the queue is empty. A cut, or the flusher's deadline, ends the waiting too."""
+        writable = select.poll()
+        writable.register(self._socket, select.POLLOUT)
+        while self.flush():
+            writable.poll(1000)
+
+    # Called by the flusher (and by the connection's own thread while it ends) -------------------
+
+    def flush(self) -> bool:
+        """Send what the kernel will take of the queue; return whether there is more."""
+        with self._lock:
+            queue = self._queue
+            if queue is None:
+                return False
+            try:
+                while queue.bytes:
+                    sent = self._socket.send(queue.head(), _DONTWAIT)
+                    queue.advance(sent, time.monotonic())
+                    self.bytes_out += sent
+            except BlockingIOError:
+                self._await_room()
+                return True
+            except OSError:
+                self._broken = True
+            self._drop_queue()
+            return False
+
+    def check_progress(self, now: float) -> None:
+        """Cut the connection off if its receiver has taken nothing for the send time-out."""
+        with self._lock:
+            if self._queue is not None and now - self._queue.progress_at > self._send_timeout:
+                self._cut(CloseReason.SLOW_CONSUMER_TIME)
+
+    # Caller holds the send lock -----------------------------------------------------------------
+
+    def _lag(self, unsent: bytes) -> None:
+        self._queue = SendQueue(time.monotonic())
+        self._enqueue(self._queue, unsent)
+        if self._queue is not None:
+            self._await_room()
+
+    def _await_room(self) -> None:
+        if self._kept:
+            self._kept.lags()
+        self._flusher.watch(self, self._socket.fileno())
+
+    def _enqueue(self, queue: SendQueue, data: bytes) -> None:
+        queue.append(data)
+        if queue.bytes > self._max_queue_bytes + self._allowance_bytes:
+            self._cut(CloseReason.SLOW_CONSUMER_BYTES)
+
+    def _cut(self, reason: CloseReason) -> None:
+        self.end(reason)
+        self._drop_queue()
+        self._broken = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _drop_queue(self) -> None:
+        if self._queue is not None:
+            self._queue = None
+            self._flusher.forget(self._socket.fileno())
+            if self._kept:
+                self._kept.caught_up()
