@@ -23,12 +23,18 @@ worker = TcpWorker()
 
 
 def handle(request: Request) -> None:
-    """Greet, or answer one command."""
+    """Greet, or answer what was said."""
     if request.event is TcpEvent.CONNECTED:
         worker.respond(f"220 {NAME} ESMTP ready\r\n")
     elif request.event is TcpEvent.DATA:
-        verb = request.body[:4].decode("ascii", "replace").upper()
-        worker.respond(REPLIES.get(verb, "502 Command not implemented") + "\r\n", close=verb == "QUIT")
+        replies = ""
+        verb = ""
+        for line in request.body.splitlines():  # one under threadchat; RoadRunner may bring several at once
+            verb = line[:4].decode("ascii", "replace").upper()
+            replies += REPLIES.get(verb, "502 Command not implemented") + "\r\n"
+            if verb == "QUIT":
+                break
+        worker.respond(replies, close=verb == "QUIT")
 
 
 worker.serve(handle)

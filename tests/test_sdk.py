@@ -257,3 +257,59 @@ def test_a_relay_can_be_a_socket(kind: str, tmp_path: Path) -> None:
         assert FrameDecoder().feed(relay.recv(1000)) == [Frame(b"CONTINUE", (8,))]
         assert process.communicate()[1] == b"hello\n"
         assert process.returncode == 0
+
+
+def test_it_connects_no_earlier_than_it_can_answer(tmp_path: Path) -> None:
+    """RoadRunner's listener waits for the answer to its handshake, and gives up for good if the worker dies before."""
+    script = tmp_path / "worker.py"
+    script.write_text("from threadchat.sdk import TcpWorker\nTcpWorker()\nraise SystemExit('not ready yet')\n")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "relay"))
+        listener.listen()
+        worker = subprocess.run(
+            [sys.executable, str(script)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env={**os.environ, **environment(), "RR_RELAY": f"unix://{tmp_path}/relay"},
+            check=False,
+        )
+        assert worker.stderr == b"not ready yet\n"
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_an_event_of_a_newer_daemon_costs_nothing(host: Callable[..., Host]) -> None:
+    """It has no name here, and gets an answer like any other."""
+    worker = host(SESSION + "        case _: worker.read()\n")
+    assert worker.tell("PAUSED").payload == b"CONTINUE"
+    assert worker.tell("DATA", b"bye").payload == b"WRITECLOSEbye"
+
+
+def test_a_lost_rpc_connection_is_replaced(host: Callable[..., Host], tmp_path: Path) -> None:
+    """The call that found out fails; the next one does not."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "rpc"))
+        listener.listen()
+        worker = host(
+            "from threadchat.sdk import TcpWorker\nworker = TcpWorker()\n"
+            "worker.serve(lambda request: worker.respond(str(worker.rpc.call('tcp.Close', ''))))\n",
+            RR_RPC=f"unix://{tmp_path}/rpc",
+        )
+        context = b'{"remote_addr":"a","server":"b","uuid":"c","event":"DATA"}'
+        for expected in (b"ConnectionError", b"WRITETrue"):
+            worker.send(raw.frame(context, (len(context),)))
+            with listener.accept()[0] as daemon:
+                call = FrameDecoder().feed(daemon.recv(1000))[0]
+                if expected == b"WRITETrue":
+                    daemon.sendall(raw.frame(call.payload[: call.options[1]] + b"true", call.options, flags=8))
+                else:
+                    daemon.shutdown(socket.SHUT_RDWR)
+                assert expected in worker.receive().payload
+
+
+def test_the_greeter_answers_all_that_roadrunner_brings_at_once(host: Callable[..., Host]) -> None:
+    """RoadRunner looks for the delimiter at the end of what it has read only."""
+    greeter = host((Path(__file__).parent.parent / "examples" / "smtp_greeter.py").read_text())
+    answer = greeter.tell("DATA", b"NOOP\r\nRSET\r\nQUIT\r\n")
+    assert answer.payload == b"WRITECLOSE250 OK\r\n250 OK\r\n221 mail.example closes the connection\r\n"

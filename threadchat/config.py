@@ -166,7 +166,7 @@ class Tcp(Section):
 
     servers: dict[str, Server] = Field(min_length=1)
     pool: Pool = Pool()
-    read_buf_size: int = Field(1, ge=1, le=100)  # MB; RoadRunner's, without effect: reads are small here
+    read_buf_size: int = Field(1, ge=0, le=100)  # MB; RoadRunner's, without effect: reads are small here
 
     @model_validator(mode="before")
     @classmethod

@@ -38,7 +38,12 @@ _log = logging.getLogger(__name__)
 
 
 class Request(NamedTuple):
-    """An event. ``remote_addr`` is ``ip:port``; ``body`` is a message with its delimiter, for DATA only."""
+    """
+    An event. ``remote_addr`` is ``ip:port``; ``body`` is what has been sent, for DATA only.
+
+    That is one message with its delimiter under threadchat, and one or several under RoadRunner, so a portable worker
+    looks for lines in it. (What a client left unfinished comes last, without a delimiter; from RoadRunner after CLOSE.)
+    """
 
     event: TcpEvent
     remote_addr: str
@@ -52,11 +57,14 @@ class TcpWorker:
     The worker's end of its relay, which *relay* or the environment names.
 
     From here on the frames have descriptors of their own: standard output is standard error, so that a stray
-    ``print`` is a line in the daemon's log, and standard input is empty.
+    ``print`` is a line in the daemon's log, and standard input is empty. What is printed before that breaks the
+    handshake over pipes, so make this object first.
     """
 
     def __init__(self, relay: str | None = None) -> None:
-        self._read_fd, self._write_fd = _open(relay or os.environ.get("RR_RELAY") or "pipes")
+        self._relay = relay or os.environ.get("RR_RELAY") or "pipes"
+        self._read_fd, self._write_fd = _take_standard_streams()
+        self._connected = False
         self._decoder = FrameDecoder()
         self._frames: list[Frame] = []
         self._open: Request | None = None  # the event that has no answer yet
@@ -75,6 +83,8 @@ class TcpWorker:
             else:
                 _log.error("%s of connection %s was not answered", self._open.event.value, self._open.uuid)
                 self.error("the worker gave no answer")
+        if not self._connected:
+            self._connect()
         while (frame := self._next_frame()) is not None:
             if frame.flags & goridge.CONTROL:
                 command = json.loads(frame.payload)
@@ -134,9 +144,10 @@ class TcpWorker:
         """
         The daemon, to reach connections other than the one that is being answered.
 
-        RoadRunner knows ``close_connection`` only. Raises RuntimeError if the daemon takes no calls.
+        RoadRunner knows ``close_connection`` only. Raises RuntimeError if the daemon takes no calls, OSError if it
+        cannot be reached. A connection that was lost is replaced the next time.
         """
-        if self._rpc is None:
+        if self._rpc is None or self._rpc.closed:
             address = os.environ.get("RR_RPC")
             if not address:
                 raise RuntimeError("the daemon takes no calls: RR_RPC is not set")
@@ -149,6 +160,22 @@ class TcpWorker:
             raise RuntimeError("this event has been answered: each event has exactly one answer")
         self._open = None
         self._send(frame)
+
+    def _connect(self) -> None:
+        """Connect to a socket relay. No earlier than this: RoadRunner expects an answer at once, or gives up."""
+        self._connected = True
+        parts = urlsplit(self._relay)
+        if parts.scheme == "unix":
+            relay = socket.socket(socket.AF_UNIX)
+            relay.connect(parts.netloc + parts.path)
+        elif parts.scheme == "tcp":
+            relay = socket.create_connection((parts.hostname, parts.port))
+            relay.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            return
+        os.close(self._read_fd)
+        os.close(self._write_fd)
+        self._read_fd = self._write_fd = relay.detach()
 
     def _send(self, frame: bytes) -> None:
         sent = os.write(self._write_fd, frame)
@@ -170,19 +197,9 @@ def _read_context(context: bytes) -> tuple[TcpEvent, str, str, str]:
     return TcpEvent(fields["event"]), fields["remote_addr"], fields["server"], fields["uuid"]
 
 
-def _open(relay: str) -> tuple[int, int]:
-    """Return the descriptors to read frames from and to write them to. They are not inherited by children."""
-    parts = urlsplit(relay)
-    if parts.scheme == "unix":
-        unix = socket.socket(socket.AF_UNIX)
-        unix.connect(parts.netloc + parts.path)
-        read_fd = write_fd = unix.detach()
-    elif parts.scheme == "tcp":
-        tcp = socket.create_connection((parts.hostname, parts.port))
-        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        read_fd = write_fd = tcp.detach()
-    else:
-        read_fd, write_fd = os.dup(0), os.dup(1)
+def _take_standard_streams() -> tuple[int, int]:
+    """Return what standard input and output were, as descriptors that children do not inherit. (See TcpWorker.)"""
+    read_fd, write_fd = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

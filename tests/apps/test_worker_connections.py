@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +10,21 @@ from pathlib import Path
 import pytest
 
 from tests.talker import Talker
+from tests.waiting import DEADLINE
 from tests.workers.serving import Serving, serving
 from threadchat.errors import RpcError
 from threadchat.workers.rpc import RpcClient
 
-#: Greets with the uuid, echoes.
+#: Greets with the uuid, echoes; waits at a gate until it is closed.
 WORKER = """
+import socket
 from threadchat.sdk import TcpEvent, TcpWorker
 worker = TcpWorker()
 for request in worker:
+    if request.body.startswith(b"wait at "):
+        gate = socket.socket(socket.AF_UNIX)
+        gate.connect(request.body.split()[2])
+        gate.recv(1)
     worker.respond(request.uuid + chr(10) if request.event is TcpEvent.CONNECTED else request.body)
 """
 
@@ -54,6 +61,20 @@ def test_a_connection_can_be_closed(daemon: Serving, rpc: RpcClient) -> None:
     assert rpc.call("tcp.Close", "nobody") is True
     bob.says("still here\r")
     assert bob.line() == "still here\r"
+
+
+def test_one_that_a_worker_is_busy_with_is_closed_at_once(daemon: Serving, rpc: RpcClient, tmp_path: Path) -> None:
+    """Its client does not wait for an answer, and does not get it."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "gate"))
+        listener.listen()
+        listener.settimeout(DEADLINE)
+        alice, alices = greeted(daemon)
+        alice.says(f"wait at {tmp_path}/gate\r")
+        with listener.accept()[0]:  # a worker has it now
+            rpc.close_connection(alices)
+            alice.is_gone_quietly()
+    daemon.wait_for("connection_closed")
 
 
 def test_a_connection_can_be_written_to(daemon: Serving, rpc: RpcClient) -> None:

@@ -21,7 +21,8 @@ def test_workers_are_listed_added_removed_and_replaced() -> None:
         pool.exec(event(b"hello\r\n"))
         before = listed()
         assert sorted(str(worker["numExecs"]) for worker in before) == ["0", "1"]
-        assert {worker["statusStr"] for worker in before} == {"ready"}
+        assert {(worker["status"], worker["statusStr"]) for worker in before} == {(1, "ready")}
+        assert all(isinstance(worker["CPUPercent"], float) for worker in before)  # the PHP library insists on both
         assert methods["informer.AddWorker"]("tcp") is True
         assert len(listed()) == 3
         assert methods["informer.RemoveWorker"]("tcp") is True
@@ -31,6 +32,12 @@ def test_workers_are_listed_added_removed_and_replaced() -> None:
         methods["informer.RemoveWorker"]("tcp")
         with pytest.raises(WorkerError, match="last"):
             methods["informer.RemoveWorker"]("tcp")
+
+
+def test_in_debug_mode_a_reset_is_done_at_once() -> None:
+    """There are no workers between events."""
+    with pooling("good", debug=True, reset_timeout="1h") as (pool, _):
+        assert admin_methods(pool)["resetter.Reset"]("tcp") is True
 
 
 def test_there_is_one_plugin() -> None:

@@ -23,13 +23,13 @@ ANSWER = Frame(b"WRITEhello", (5,))
 
 
 @contextmanager
-def dialogue(proof: Proof = Proof.ASKED) -> Iterator[tuple[Dialogue, int, int]]:
+def dialogue(proof: Proof = Proof.ASKED, patience: float = 60.0) -> Iterator[tuple[Dialogue, int, int]]:
     """Give a dialogue, and the worker's descriptors to read from and to write to."""
     here_read, there_write = os.pipe()
     there_read, here_write = os.pipe()
     relay = PipeRelay(here_read, here_write)
     try:
-        yield Dialogue(relay, proof), there_read, there_write
+        yield Dialogue(relay, proof, patience), there_read, there_write
     finally:
         relay.close()
         os.close(there_read)
@@ -102,6 +102,15 @@ def test_one_that_is_still_busy_does_not_get_the_next_event() -> None:
         daemon.exchange(b"EVENT", 5)
         with pytest.raises(EventNotTaken, match="still busy"):
             daemon.exchange(b"NEXT", 0.01)
+
+
+def test_one_that_has_swallowed_the_question_is_not_waited_for_for_ever() -> None:
+    """Even if it has all the time in the world for an event: another worker gets the next one."""
+    with dialogue(patience=0.01) as (daemon, _, write_fd):
+        os.write(write_fd, HELLO)
+        assert daemon.exchange(b"EVENT", None) == ANSWER
+        with pytest.raises(EventNotTaken, match="still busy"):
+            daemon.exchange(b"EVENT", None)
 
 
 def test_one_built_on_the_sdk_is_not_asked() -> None:

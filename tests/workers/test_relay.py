@@ -30,7 +30,17 @@ def sockets() -> Ends:
     return SocketRelay(here), SocketRelay(there)
 
 
-@pytest.fixture(params=[pipes, sockets])
+def tcp_sockets() -> Ends:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        here = socket.create_connection(listener.getsockname())
+        there, _ = listener.accept()
+    for end in (here, there):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100_000)  # or the kernel would take megabytes
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+    return SocketRelay(here), SocketRelay(there)
+
+
+@pytest.fixture(params=[pipes, sockets, tcp_sockets])
 def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
     """The daemon's end and the worker's end of one relay."""
     here, there = request.param()
@@ -49,6 +59,20 @@ def test_a_frame_larger_than_any_buffer_arrives(ends: Ends, timeout: float | Non
     sender.join()
 
     assert frame == Frame(bytes(3_000_000), (0,))
+
+
+def test_over_tcp_what_comes_is_acknowledged_at_once() -> None:
+    """Each time anew: or the other side's kernel holds its second frame back for 40 ms (Nagle)."""
+    here, there = tcp_sockets()
+    for _ in range(3):
+        there.send(encode(b"one"))
+        assert here.receive() == Frame(b"one")
+        assert isinstance(here, SocketRelay)
+        assert here._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+        here.send(encode(b"answer"))  # after an answer the kernel thinks that it can wait
+        assert there.receive() == Frame(b"answer")
+    here.close()
+    there.close()
 
 
 def test_frames_come_one_at_a_time(ends: Ends) -> None:

@@ -21,13 +21,18 @@ from threadchat.workers.rpc_server import Method
 class WorkerConnection:
     """A connection as workers can reach it, and as the fan-out knows it: bytes are never rewritten."""
 
-    __slots__ = ("close", "send", "server")
+    __slots__ = ("_connection", "send", "server")
     crlf = False
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self.send = connection.send
-        self.close = connection.close
         self.server = connection.server
+
+    def close(self) -> None:
+        """Close it for its client now, whatever a worker may still want to answer it."""
+        self._connection.close(CloseReason.APP)
+        self._connection.stop_sending()
 
 
 class WorkerConnections:
@@ -59,7 +64,7 @@ class WorkerConnections:
 
     def _close(self, uuid: Any) -> bool:
         if connection := self._by_uuid.get(uuid):
-            connection.close(CloseReason.APP)
+            connection.close()
         return True  # also for one that is not there, as in RoadRunner
 
     def _write(self, argument: Any) -> bool:

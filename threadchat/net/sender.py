@@ -83,6 +83,13 @@ class Sender:
         with self._lock:
             self._queue = self._queue or SendQueue(time.monotonic())
 
+    def stop_sending(self) -> None:
+        """Let the peer see the end now, and send nothing more; one that lags behind sees it when it has all."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._queue is None and not self._broken:
+                self._broken = True
+                self._socket.shutdown(socket.SHUT_WR)
+
     def answer(self, data: bytes) -> None:
         """Send *data* as :meth:`send`, however long: the peer has asked. :meth:`wait_sent` before the next one."""
         if len(data) > self._allowance_bytes:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from threadchat.workers.pool import Pool
+from threadchat.workers.process import State
 from threadchat.workers.rpc_server import Method
 
 PLUGIN = "tcp"
@@ -44,10 +45,12 @@ def _list(pool: Pool) -> list[dict[str, Any]]:
     return [
         {
             "pid": worker.pid,
+            "status": list(State).index(worker.state) + 1,
             "statusStr": worker.state.value,
             "numExecs": worker.jobs,
             "created": worker.created_ns,
             "memoryUsage": worker.resident_bytes(),
+            "CPUPercent": worker.cpu_percent(),
             "command": worker.command,
             "seconds": round(time.monotonic() - worker.started_at, 3),
         }

@@ -46,10 +46,11 @@ class NoProof(WorkerError):  # noqa: N818
 
 
 class Dialogue:
-    """The daemon's side of *relay*, after the handshake."""
+    """The daemon's side of *relay*, after the handshake. *patience*: seconds that it may be busy after an answer."""
 
-    def __init__(self, relay: Relay, proof: Proof) -> None:
+    def __init__(self, relay: Relay, proof: Proof, patience: float) -> None:
         self.relay = relay
+        self._patience = patience
         self._asked = proof is Proof.ASKED
         self._looked_at = proof is Proof.NONE
         self._question = pid_frame(os.getpid(), asks=True)
@@ -65,7 +66,7 @@ class Dialogue:
         relay = self.relay
         try:
             if self._owes:
-                self._settle(timeout)
+                self._settle(self._patience if timeout is None else min(timeout, self._patience))
             elif self._looked_at and relay.readable():
                 raise EventNotTaken(relay.stray())
             relay.send(event + self._question if self._asked else event, timeout)
@@ -80,8 +81,13 @@ class Dialogue:
             self._look_at_surplus()
         return frame
 
-    def _settle(self, timeout: float | None) -> None:
-        """Read the answer to the last question. If anything comes before it, the worker is out of step."""
+    def _settle(self, timeout: float) -> None:
+        """
+        Read the answer to the last question. If anything comes before it, the worker is out of step.
+
+        It may never come: a worker that looks for more while it handles an event (``Worker::getPayload()``, over a
+        socket) swallows the question.
+        """
         self._owes = False
         try:
             frame = self.relay.receive(timeout)

@@ -102,7 +102,7 @@ class Launcher:
                 answer = _shake_hands(relay, timeout)
             else:
                 relay, answer = self._accept(process, timeout)
-            return WorkerProcess(process, Dialogue(relay, proof or prove(relay, answer)), max_jobs)
+            return WorkerProcess(process, Dialogue(relay, proof or prove(relay, answer), timeout), max_jobs)
         except WorkerError as problem:
             text = _end(process, problem)
             if relay:

@@ -22,6 +22,11 @@ class TcpEvent(Enum):
     CONNECTED = "CONNECTED"
     DATA = "DATA"
     CLOSE = "CLOSE"
+    UNKNOWN = "UNKNOWN"  # of a daemon that knows more than we do
+
+    @classmethod
+    def _missing_(cls, value: object) -> TcpEvent:
+        return cls.UNKNOWN
 
 
 class Verdict(Enum):
@@ -50,6 +55,9 @@ class ReplaceMe(Exception):  # noqa: N818, it is a request
 
 _VERDICTS = {verdict.value.encode(): verdict for verdict in Verdict}
 _STOP = b'{"stop":true}'
+
+#: Of what a worker reports, so much is worth a place in the log, in characters.
+_MAX_REPORT = 2000
 
 #: A worker that has this in its answer to the handshake is built on our SDK.
 SDK_MARK = "threadchat"
@@ -87,7 +95,8 @@ def read_reply(frame: Frame) -> Reply:
     """
     payload, options, flags, stream = frame
     if flags & goridge.ERROR:
-        raise WorkerReported(payload.decode("utf-8", "replace"))
+        text = payload.decode("utf-8", "replace")
+        raise WorkerReported(text if len(text) <= _MAX_REPORT else f"{text[:_MAX_REPORT]}… ({len(text)} characters)")
     if stream & goridge.STREAM:
         raise WorkerViolation("streamed reply: streaming is not supported")
     if len(options) != 1 or options[0] > len(payload):

@@ -138,7 +138,8 @@ class Pool:
             if not self._changed.wait_for(lambda: old.isdisjoint(self._workers.values()), timeout):
                 for worker in old:
                     worker.kill()
-            if not self._changed.wait_for(lambda: len(self._workers) >= self._size, timeout):
+            wanted = 0 if self._config.debug else self._size
+            if not self._changed.wait_for(lambda: len(self._workers) >= wanted, timeout):
                 raise WorkerStartError("the new workers have not started")
 
     def add(self) -> None:
@@ -252,9 +253,9 @@ class Pool:
         threading.Thread(target=run, name=name, daemon=True).start()
 
     def _stop(self, worker: WorkerProcess) -> None:
+        log = self._log.warning if worker.state is State.INVALID else self._log.info
         status = worker.stop(min(STOP_SECONDS, self._config.destroy_timeout))
-        reason = worker.retirement
-        self._log.info("worker_stopped", pid=worker.pid, reason=reason, status=status, jobs=worker.jobs)
+        log("worker_stopped", pid=worker.pid, reason=worker.retirement, status=status, jobs=worker.jobs)
 
     def _keep_starting(self) -> None:
         """Start one worker, with ever longer pauses between attempts, as long as one is missing."""

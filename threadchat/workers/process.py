@@ -128,6 +128,15 @@ class WorkerProcess:
         except (OSError, IndexError):
             return 0
 
+    def cpu_percent(self) -> float:
+        """Return how much of one processor it has used since it was started, 0 if it is gone."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc(5)
+        return round(100 * used / max(time.monotonic() - self.started_at, 0.01), 1)
+
     def kill(self) -> None:
         """Kill it and what it started in its process group. Whoever waits for its answer is told."""
         self._signal(signal.SIGKILL)

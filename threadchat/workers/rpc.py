@@ -63,17 +63,21 @@ class RpcClient:
         self._decoder = FrameDecoder()
         self._sequence = itertools.count(1)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it is of no more use: the daemon has gone, or :meth:`close` was called."""
+        return self._socket.fileno() < 0
+
     def call(self, method: str, argument: Any) -> Any:
         """Call *method* and return its result. Raises RpcError if it failed, OSError if the daemon has gone."""
-        sequence = next(self._sequence)
-        self._socket.sendall(encode_call(Call(sequence, method, json.dumps(argument).encode())))
-        while True:
-            for frame in self._receive():
-                answer = read_call(frame)
-                if answer.sequence == sequence:
-                    if answer.failed:
-                        raise RpcError(answer.argument.decode("utf-8", "replace"))
-                    return json.loads(answer.argument)
+        try:
+            answer = self._exchange(Call(next(self._sequence), method, json.dumps(argument).encode()))
+        except OSError:
+            self.close()
+            raise
+        if answer.failed:
+            raise RpcError(answer.argument.decode("utf-8", "replace"))
+        return json.loads(answer.argument)
 
     def close_connection(self, uuid: str) -> None:
         """Close the connection *uuid*, if there is one (``tcp.Close``)."""
@@ -90,6 +94,15 @@ class RpcClient:
     def close(self) -> None:
         """Disconnect."""
         self._socket.close()
+
+    def _exchange(self, call: Call) -> Call:
+        """Send *call*; return the answer to it, and drop those to calls before it that were given up."""
+        self._socket.sendall(encode_call(call))
+        while True:
+            for frame in self._receive():
+                answer = read_call(frame)
+                if answer.sequence == call.sequence:
+                    return answer
 
     def _receive(self) -> list[Frame]:
         data = self._socket.recv(READ_BYTES)
