@@ -23,6 +23,7 @@ def test_it_starts_and_stops_without_leaving_anything() -> None:
     """In this very process, so that the leak fixture sees it; twice, because stopping is final."""
     for _ in range(2):
         daemon = Daemon(parse({"tcp": {"servers": {"lobby": {"addr": "tcp://127.0.0.1:0"}}}}), LOG)
+        daemon.start_workers()
         daemon.start()
         with Talker.connect(("127.0.0.1", daemon.servers[0].socket.getsockname()[1])) as talker:
             talker.sees("Welcome to the chatroom!")

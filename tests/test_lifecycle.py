@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,6 +143,67 @@ def test_who_is_told_to_stop_while_it_is_replaced_stops(chat: Running) -> None:
     alice.waits_for("* The server is shutting down. Goodbye!")
 
 
+#: A worker that starts once, and hangs from then on.
+STUBBORN = """
+import pathlib, sys, time
+started, hanging = map(pathlib.Path, sys.argv[1:])
+if started.exists():
+    hanging.touch()
+    time.sleep(3600)
+started.touch()
+from threadchat.sdk import TcpWorker
+TcpWorker().serve(lambda request: None)
+"""
+
+
+class Stubborn:
+    """A daemon with a chat room and a worker that does not come back."""
+
+    def __init__(self, serve: Serve, directory: Path) -> None:
+        self.started, self.hanging = directory / "started", directory / "hanging"
+        (directory / "worker.py").write_text(STUBBORN)
+        command = json.dumps([sys.executable, str(directory / "worker.py"), str(self.started), str(self.hanging)])
+        (directory / "workers.toml").write_text(
+            f"server.command = {command}\n"
+            '[tcp.servers]\nlobby = {addr = "tcp://127.0.0.1:0", app = "chat"}\necho = {addr = "tcp://127.0.0.1:0"}\n'
+            "[tcp.pool]\nnum_workers = 1\n"
+        )
+        self._serve, self._config = serve, directory / "workers.toml"
+
+    def __call__(self) -> Running:
+        return self._serve("--config", str(self._config))
+
+    def hangs(self) -> None:
+        """Wait until the worker does not start."""
+        until(self.hanging.exists, "the worker to hang")
+
+
+@pytest.fixture
+def stubborn(serve: Serve, tmp_path: Path) -> Stubborn:
+    return Stubborn(serve, tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_told_to_stop_while_workers_start_stops(stubborn: Stubborn, number: int) -> None:
+    """At once, with the worker that does not start."""
+    stubborn.started.touch()
+    daemon = stubborn()
+    stubborn.hangs()
+    assert daemon.stop(number) == 0
+    assert daemon.events("start_cancelled")
+
+
+def test_goodbye_is_said_also_while_workers_start(stubborn: Stubborn) -> None:
+    """To those whom the program before has left."""
+    daemon = stubborn()
+    alice = daemon.connect()
+    alice.waits_for("Welcome to the chatroom!")
+    daemon.process.send_signal(signal.SIGUSR2)
+    stubborn.hangs()
+    assert daemon.stop() == 0
+    alice.waits_for("* The server is shutting down. Goodbye!")
+
+
 class Manager:
     """What a service manager hears from a daemon."""
 
@@ -194,3 +257,21 @@ def test_where_connections_are_kept_they_are_left_to_the_next_process(
     assert chat.stop() == 0
     assert len(chat.events("handed_over")) == (not final)
     assert (b"Goodbye" in alice.rest()) == final
+
+
+def test_workers_may_use_all_processors_also_those_of_the_next_program(serve: Serve, tmp_path: Path) -> None:
+    """The daemon itself stays on one, and its next program is told of the others."""
+    path = tmp_path / "workers.toml"
+    command = json.dumps([sys.executable, "-m", "tests.workers.bad.good"])
+    path.write_text(
+        f'server.command = {command}\n[tcp.servers]\necho = {{addr = "tcp://127.0.0.1:0"}}\n[tcp.pool]\nnum_workers = 1\n'
+    )
+    daemon = serve("--config", str(path))
+    everywhere = os.sched_getaffinity(0), os.sched_getscheduler(0)
+    for count in (1, 2):
+        daemon.logs("listening", count)
+        pid = daemon.logs("worker_started", count)[-1]["pid"]
+        assert (os.sched_getaffinity(pid), os.sched_getscheduler(pid)) == everywhere
+        assert len(os.sched_getaffinity(daemon.process.pid)) == 1
+        if count == 1:
+            daemon.process.send_signal(signal.SIGUSR2)

@@ -41,7 +41,8 @@ from threadchat.workers.pool import Pool
 
 class Daemon:
     """
-    All listeners of one configuration. ``start``, then ``stop`` or ``hand_over``; all from one thread.
+    All listeners of one configuration. ``start_workers`` and ``start``, then ``stop`` or ``hand_over``; all from one
+    thread.
 
     *inherited* are descriptors by name: listening sockets, for the server of that name, in place of its addresses;
     and what a predecessor has handed over. *placement* is the workers', where it is not the daemon's own.
@@ -83,17 +84,20 @@ class Daemon:
             self.handover.close()
             raise
 
-    def start(self) -> None:
+    def start_workers(self) -> None:
         """
-        Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns.
+        Start the workers, if there are any, which takes as long as they do.
 
-        Raises WorkerError, ListenError or RpcError if there are workers; ``stop`` is to be called then too.
+        Raises WorkerError, ListenError or RpcError; ``stop`` is to be called then too.
         """
         _raise_descriptor_limit()
-        gc.freeze()  # what has been loaded so far stays: the collector need not look at it again and again
-        threading.stack_size(STACK_BYTES)
         if self._workers:
             self._workers.start()
+
+    def start(self) -> None:
+        """Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns."""
+        gc.freeze()  # what has been loaded so far stays: the collector need not look at it again and again
+        threading.stack_size(STACK_BYTES)
         for stored in self._stored:  # everybody is there before anybody is heard
             self._restore(stored)
         if self._stored:
@@ -104,6 +108,12 @@ class Daemon:
             server.resume()
         for server in self.servers:
             server.start()
+
+    def dismiss_stored(self) -> None:
+        """Say goodbye to whom a predecessor has left and nobody will go on with. Instead of ``start``."""
+        for stored in self._stored:
+            self.handover.dismiss(stored, "The server is shutting down. Goodbye!")
+        self._stored.clear()
 
     def stop(self) -> None:
         """Stop accepting, tell everyone, send what is queued, all within the stop time-out; then close."""

@@ -45,6 +45,10 @@ def run(config: Config, log: Log, reread: Callable[[], Config] | None = None) ->
     return Lifecycle(config, log, reread).run()
 
 
+class _Cancelled(BaseException):
+    """A signal to stop came before the daemon was ready. Raised by its handler, like KeyboardInterrupt."""
+
+
 class Lifecycle:
     """One daemon, from its first signal to its last."""
 
@@ -53,6 +57,7 @@ class Lifecycle:
         self._reread = reread
         self._signals: SimpleQueue[int] = SimpleQueue()
         self._stopping = False
+        self._waiting = False  # for workers to start: may be cancelled
         self._notifier = Notifier.from_environment()
         self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
         inherited = listen_fds()
@@ -73,11 +78,9 @@ class Lifecycle:
     def run(self) -> int:
         """Serve; return the exit status."""
         try:
-            with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
-                self._daemon.start()
-        except BaseException:
-            self._daemon.stop()
-            raise
+            self._start()
+        except _Cancelled:
+            return 0
         stored = self._store()
         self._notifier.ready()
         final = not stored  # nobody would go on with the connections
@@ -95,9 +98,33 @@ class Lifecycle:
                     return 0
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._stopping and number in (signal.SIGTERM, signal.SIGINT):
-            os._exit(128 + number)
+        if number in (signal.SIGTERM, signal.SIGINT):
+            if self._stopping:
+                os._exit(128 + number)
+            if self._waiting:
+                self._stopping = True
+                raise _Cancelled
         self._signals.put(number)
+
+    def _start(self) -> None:
+        """Start the daemon, or give up. Raises _Cancelled, and what the daemon raises."""
+        try:
+            self._waiting = True
+            self._daemon.start_workers()
+            self._waiting = False
+            with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
+                self._daemon.start()
+        except BaseException as problem:
+            self._stopping, self._waiting = True, False
+            if isinstance(problem, _Cancelled):
+                self._log.info("start_cancelled")
+            self._notifier.stopping()
+            # What systemd keeps is for its next attempt, unless it has said that there will be none.
+            another = "FDSTORE" in os.environ and not self._daemon.handover.is_new
+            if not another or (not self._signals.empty() and self._signals.get() == signal.SIGUSR1):
+                self._daemon.dismiss_stored()
+            self._daemon.stop()
+            raise
 
     def _next_signal(self, status: _Status) -> int:
         """Wait for a signal; meanwhile, look after the watchdog and the status."""

@@ -151,6 +151,7 @@ def serving(
     daemon = Daemon(config, log)
     with contextlib.ExitStack() as clients:
         try:
+            daemon.start_workers()
             daemon.start()
             yield Serving(daemon, capture, config.rpc.listen, clients)
             clients.close()

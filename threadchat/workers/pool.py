@@ -109,8 +109,14 @@ class Pool:
         threads = [threading.Thread(target=launch, name="worker-start") for _ in range(self._starting)]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:  # a signal: nobody wants them any more
+            self._launcher.cancel()
+            for thread in threads:
+                thread.join()
+            raise
         if problems:
             raise problems[0]
 
