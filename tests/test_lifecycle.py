@@ -263,9 +263,8 @@ def test_workers_may_use_all_processors_also_those_of_the_next_program(serve: Se
     """The daemon itself stays on one, and its next program is told of the others."""
     path = tmp_path / "workers.toml"
     command = json.dumps([sys.executable, "-m", "tests.workers.bad.good"])
-    path.write_text(
-        f'server.command = {command}\n[tcp.servers]\necho = {{addr = "tcp://127.0.0.1:0"}}\n[tcp.pool]\nnum_workers = 1\n'
-    )
+    server = 'echo = {addr = "tcp://127.0.0.1:0"}'
+    path.write_text(f"server.command = {command}\n[tcp.servers]\n{server}\n[tcp.pool]\nnum_workers = 1\n")
     daemon = serve("--config", str(path))
     everywhere = os.sched_getaffinity(0), os.sched_getscheduler(0)
     for count in (1, 2):
