@@ -36,11 +36,17 @@ def dialogue(proof: Proof = Proof.ASKED, patience: float = 60.0) -> Iterator[tup
         os.close(there_write)
 
 
+def exchanged(daemon: Dialogue, event: bytes, timeout: float | None) -> Frame:
+    """Give an event; return the answer."""
+    daemon.give(event, timeout)
+    return daemon.take(timeout)
+
+
 def test_the_question_follows_the_event() -> None:
     """In one write; nobody waits for its answer."""
     with dialogue() as (daemon, read_fd, write_fd):
         os.write(write_fd, HELLO)
-        assert daemon.exchange(b"EVENT", None) == ANSWER
+        assert exchanged(daemon, b"EVENT", None) == ANSWER
         assert os.read(read_fd, 1000) == b"EVENT" + raw.frame(b'{"pid":%d}' % os.getpid(), flags=9)
 
 
@@ -58,7 +64,7 @@ def test_all_is_well_when_each_event_has_one_answer(pieces: list[bytes]) -> None
         worker = threading.Thread(target=work, name="worker")
         worker.start()
         for _ in range(3):
-            assert daemon.exchange(b"EVENT", 5) == ANSWER
+            assert exchanged(daemon, b"EVENT", 5) == ANSWER
             assert daemon.problem == ""
         worker.join()
 
@@ -67,7 +73,7 @@ def test_a_second_answer_at_once_is_a_problem() -> None:
     """The first one counts."""
     with dialogue() as (daemon, _, write_fd):
         os.write(write_fd, HELLO + WORLD + DONE)
-        assert daemon.exchange(b"EVENT", 5) == ANSWER
+        assert exchanged(daemon, b"EVENT", 5) == ANSWER
         assert daemon.problem == "it sent a second frame for one event"
 
 
@@ -75,11 +81,11 @@ def test_a_second_answer_later_is_noticed_before_the_next_event_is_written() -> 
     """So no other client can get it."""
     with dialogue() as (daemon, read_fd, write_fd):
         os.write(write_fd, HELLO)
-        daemon.exchange(b"EVENT", 5)
+        exchanged(daemon, b"EVENT", 5)
         os.read(read_fd, 1000)
         os.write(write_fd, WORLD + DONE)
         with pytest.raises(EventNotTaken, match="second frame"):
-            daemon.exchange(b"NEXT", 5)
+            exchanged(daemon, b"NEXT", 5)
         os.set_blocking(read_fd, False)
         with pytest.raises(BlockingIOError):
             os.read(read_fd, 1000)
@@ -90,34 +96,34 @@ def test_one_that_comes_back_without_an_answer_is_in_step() -> None:
     with dialogue() as (daemon, _, write_fd):
         os.write(write_fd, DONE)
         with pytest.raises(Unanswered):
-            daemon.exchange(b"EVENT", 5)
+            exchanged(daemon, b"EVENT", 5)
         os.write(write_fd, HELLO)
-        assert daemon.exchange(b"EVENT", 5) == ANSWER
+        assert exchanged(daemon, b"EVENT", 5) == ANSWER
 
 
 def test_one_that_is_still_busy_does_not_get_the_next_event() -> None:
     """It has answered, but has not come back."""
     with dialogue() as (daemon, _, write_fd):
         os.write(write_fd, HELLO)
-        daemon.exchange(b"EVENT", 5)
+        exchanged(daemon, b"EVENT", 5)
         with pytest.raises(EventNotTaken, match="still busy"):
-            daemon.exchange(b"NEXT", 0.01)
+            exchanged(daemon, b"NEXT", 0.01)
 
 
 def test_one_that_has_swallowed_the_question_is_not_waited_for_for_ever() -> None:
     """Even if it has all the time in the world for an event: another worker gets the next one."""
     with dialogue(patience=0.01) as (daemon, _, write_fd):
         os.write(write_fd, HELLO)
-        assert daemon.exchange(b"EVENT", None) == ANSWER
+        assert exchanged(daemon, b"EVENT", None) == ANSWER
         with pytest.raises(EventNotTaken, match="still busy"):
-            daemon.exchange(b"EVENT", None)
+            exchanged(daemon, b"EVENT", None)
 
 
 def test_one_built_on_the_sdk_is_not_asked() -> None:
     """It answers each event once by itself."""
     with dialogue(Proof.SDK) as (daemon, read_fd, write_fd):
         os.write(write_fd, HELLO)
-        assert daemon.exchange(b"EVENT", 5) == ANSWER
+        assert exchanged(daemon, b"EVENT", 5) == ANSWER
         assert os.read(read_fd, 1000) == b"EVENT"
 
 
@@ -126,7 +132,7 @@ def test_one_that_cannot_be_asked_is_looked_at() -> None:
     with dialogue(Proof.NONE) as (daemon, _, write_fd):
         os.write(write_fd, HELLO)
         with pytest.raises(EventNotTaken, match="nobody asked for"):
-            daemon.exchange(b"EVENT", 5)
+            exchanged(daemon, b"EVENT", 5)
 
 
 def test_one_that_dies_with_the_event_took_it() -> None:
@@ -135,7 +141,7 @@ def test_one_that_dies_with_the_event_took_it() -> None:
         os.write(write_fd, HELLO[:9])
         os.close(write_fd)
         with pytest.raises(WorkerCrashed) as caught:
-            daemon.exchange(b"EVENT", 5)
+            exchanged(daemon, b"EVENT", 5)
         os.dup2(os.open(os.devnull, os.O_WRONLY), write_fd)
 
     assert caught.type is WorkerCrashed

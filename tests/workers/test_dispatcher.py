@@ -27,11 +27,15 @@ class FakeWorker:
         self.threads: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.takes_at_once = True
         self._problem = problem
 
-    def exec(self, event: bytes, timeout: float | None) -> Reply:
+    def give(self, event: bytes, timeout: float | None) -> None:
         """Take one event."""
         self.events.append(event)
+
+    def take(self, timeout: float | None) -> Reply:
+        """Answer it, in the thread that waits for that."""
         self.threads.append(threading.current_thread().name)
         self.gate.wait()
         if self._problem:
@@ -154,3 +158,25 @@ def test_refusing_fails_what_waits(bench: Bench) -> None:
     assert isinstance(outcome, NoFreeWorker)
     with pytest.raises(NoFreeWorker):
         bench.dispatcher.submit(bench.job(b"2"))
+
+
+@pytest.mark.parametrize(
+    ("takes_at_once", "event", "had_it"),
+    [
+        (True, b"next", True),  # and works while the client before is being answered
+        (False, b"next", False),  # it may be long before it is done with the last one
+        (True, b"x" * 5000, False),  # it may be long before all of that is written
+    ],
+)
+def test_a_worker_has_the_next_event_before_the_last_outcome_is_told(
+    bench: Bench, takes_at_once: bool, event: bytes, had_it: bool
+) -> None:
+    """Unless that could keep somebody waiting for an answer that is there."""
+    worker = FakeWorker()
+    worker.takes_at_once = takes_at_once
+    found: list[bool] = []
+    bench.dispatcher.submit(Job(b"first", None, lambda outcome: found.append(event in worker.events)))
+    bench.dispatcher.submit(bench.job(event))
+    bench.offer(worker)
+    until(lambda: bench.outcomes, "all to be done")
+    assert found == [had_it]

@@ -28,10 +28,16 @@ def worker(script: str, max_jobs: int = 0) -> Iterator[WorkerProcess]:
     launcher.close()
 
 
+def exchanged(worker: WorkerProcess, event: bytes, timeout: float | None) -> Reply:
+    """Give an event; return the answer."""
+    worker.give(event, timeout)
+    return worker.take(timeout)
+
+
 def test_an_event_is_answered() -> None:
     """And counted."""
     with worker("good") as good:
-        assert good.exec(event(b"hello\r\n"), None) == Reply(Verdict.WRITE, b"hello\r\n")
+        assert exchanged(good, event(b"hello\r\n"), None) == Reply(Verdict.WRITE, b"hello\r\n")
         assert (good.state, good.jobs) == (State.READY, 1)
         assert good.resident_bytes() > 1_000_000
         assert "tests.workers.bad.good" in good.command
@@ -43,9 +49,9 @@ def test_an_event_is_answered() -> None:
 def test_the_last_job_is_answered_and_then_it_is_time() -> None:
     """max_jobs says so, not the worker."""
     with worker("good", max_jobs=2) as good:
-        good.exec(event(b"one\r\n"), None)
+        exchanged(good, event(b"one\r\n"), None)
         assert good.retirement == ""
-        assert good.exec(event(b"two\r\n"), None).body == b"two\r\n"
+        assert exchanged(good, event(b"two\r\n"), None).body == b"two\r\n"
         assert good.retirement == "max_jobs"
         good.stop()
 
@@ -66,7 +72,7 @@ def test_one_that_hangs_is_not_waited_for() -> None:
     """Its event has had its time; it is killed at once."""
     with worker("hangs") as hanging:
         with pytest.raises(ExecTimeout):
-            hanging.exec(event(b"bad\r\n"), 0.05)
+            exchanged(hanging, event(b"bad\r\n"), 0.05)
         assert hanging.state is State.INVALID
         assert hanging.stop() == -signal.SIGKILL
 
@@ -77,7 +83,7 @@ def test_one_that_died_did_not_take_the_event() -> None:
         os.kill(good.pid, signal.SIGKILL)
         os.waitid(os.P_PID, good.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(EventNotTaken):
-            good.exec(event(b"hello\r\n"), None)
+            exchanged(good, event(b"hello\r\n"), None)
         assert good.jobs == 0
         good.stop()
 
@@ -85,7 +91,7 @@ def test_one_that_died_did_not_take_the_event() -> None:
 def test_what_it_started_ends_with_it() -> None:
     """Its process group is killed, so that no grandchild keeps a descriptor of ours open."""
     with worker("starts_a_child") as parent:
-        child = int(parent.exec(event(b"bad\r\n"), None).body)
+        child = int(exchanged(parent, event(b"bad\r\n"), None).body)
         parent.stop()
         until(lambda: not os.path.exists(f"/proc/{child}") or _zombie(child), "the grandchild to be gone")
 

@@ -57,12 +57,13 @@ class Dialogue:
         self._owes = False  # the answer to the last question
         self.problem = ""  # a second answer to the last event
 
-    def exchange(self, event: bytes, timeout: float | None) -> Frame:
-        """
-        Give *event* and return its answer. Look at ``problem`` then: the worker may have said more.
+    @property
+    def owes(self) -> bool:
+        """Whether :meth:`give` would wait for the worker: it has not said yet that it is done with the last event."""
+        return self._owes
 
-        Raises EventNotTaken; Unanswered, after which all is well; and WorkerCrashed, FrameError and ExecTimeout.
-        """
+    def give(self, event: bytes, timeout: float | None) -> None:
+        """Give *event*. Raises EventNotTaken."""
         relay = self.relay
         try:
             if self._owes:
@@ -72,6 +73,14 @@ class Dialogue:
             relay.send(event + self._question if self._asked else event, timeout)
         except (WorkerCrashed, FrameError) as problem:
             raise EventNotTaken(str(problem)) from None
+
+    def take(self, timeout: float | None) -> Frame:
+        """
+        Return the answer to the event given. Look at ``problem`` then: the worker may have said more.
+
+        Raises Unanswered, after which all is well; and WorkerCrashed, FrameError and ExecTimeout.
+        """
+        relay = self.relay
         frame = relay.receive(timeout)
         if self._asked:
             if frame.flags & goridge.CONTROL:

@@ -24,6 +24,9 @@ from threadchat.workers.process import READY, WorkerProcess
 #: For how many requests to be replaced one event is given to yet another worker.
 REPLACE_REQUESTS = 3
 
+#: An event that goes into any relay at once, as the one before has been read: PIPE_BUF, pipe(7).
+_FITTING_BYTES = 4096
+
 #: What became of an event.
 Outcome = Reply | WorkerError
 
@@ -44,6 +47,7 @@ class Job:
         self.requests = 0  # of workers that had it, to be replaced
 
 
+#: A worker and the event that it has been given.
 _Run = tuple[WorkerProcess, Job]
 
 
@@ -83,11 +87,11 @@ class Dispatcher:
                 self._waiting.append(job)
                 return
             worker = self._idle.popleft()
-        following = self._run(worker, job)
-        while following and following[1] is job:
-            following = self._run(*following)
-        if following:
-            self._hand_over(following)
+        run = self._give(worker, job)
+        while run and run[1] is job:
+            run = self._take(*run)
+        if run:
+            self._hand_over(run)
 
     def withdraw(self, job: Job) -> bool:
         """Take *job* back if it still waits; it is not told an outcome then. False: it is being done, or is done."""
@@ -101,9 +105,10 @@ class Dispatcher:
     def offer(self, worker: WorkerProcess) -> None:
         """Take a new worker into service, unless it is to retire already."""
         with self._lock:
-            following = None if worker.retirement else self._following(worker)
-        if following:
-            self._hand_over(following)
+            job = None if worker.retirement else self._next(worker)
+        if job:
+            if run := self._give(worker, job):
+                self._hand_over(run)
         elif worker.retirement:
             self._retired(worker)
 
@@ -132,32 +137,57 @@ class Dispatcher:
         for runner in self._runners:
             runner.join()
 
-    def _run(self, worker: WorkerProcess, job: Job) -> _Run | None:
-        """Do *job*, with *worker* or another; return what is to be done next, if anything."""
-        outcome: Outcome
-        try:
-            outcome = worker.exec(job.event, job.timeout)
-        except (EventNotTaken, ReplaceMe) as problem:
-            return self._again(worker, job, problem)
-        except WorkerError as problem:
-            outcome = problem
-        job.done(outcome)
-        with self._lock:
-            self._events -= 1
-            if worker.state is READY and not worker.retirement:
-                return self._following(worker)
-        self._retired(worker)
+    def _give(self, worker: WorkerProcess | None, job: Job) -> _Run | None:
+        """Give *job* to *worker*, or to others if it is of no use; return who has it, if anybody has."""
+        while worker:
+            try:
+                worker.give(job.event, job.timeout)
+            except EventNotTaken as problem:
+                worker = self._another(worker, job, problem)
+            except WorkerError as problem:
+                self._settle(worker, job, problem)
+                return None
+            else:
+                return worker, job
         return None
 
-    def _following(self, worker: WorkerProcess) -> _Run | None:
+    def _take(self, worker: WorkerProcess, job: Job) -> _Run | None:
+        """Wait for what becomes of *job*, which *worker* has; return what is to be waited for next, if anything."""
+        outcome: Outcome
+        try:
+            outcome = worker.take(job.timeout)
+        except ReplaceMe as problem:
+            return self._give(self._another(worker, job, problem), job)
+        except WorkerError as problem:
+            outcome = problem
+        return self._settle(worker, job, outcome)
+
+    def _settle(self, worker: WorkerProcess, job: Job, outcome: Outcome) -> _Run | None:
+        """Tell *outcome*; return what *worker* does next, if anything."""
+        following: Job | None = None
+        with self._lock:
+            self._events -= 1
+            if good := worker.state is READY and not worker.retirement:
+                following = self._next(worker)
+        if following and worker.takes_at_once and len(following.event) <= _FITTING_BYTES:
+            # It works while the client before is being answered: an eighth more events a second.
+            run = self._give(worker, following)
+            job.done(outcome)
+            return run
+        job.done(outcome)
+        if not good:
+            self._retired(worker)
+        return self._give(worker, following) if following else None
+
+    def _next(self, worker: WorkerProcess) -> Job | None:
         """Return what *worker* shall do next; if that is nothing, it is idle. Caller holds the lock."""
         if self._waiting:
-            return worker, self._waiting.popleft()
+            return self._waiting.popleft()
         self._idle.append(worker)
         return None
 
-    def _again(self, worker: WorkerProcess, job: Job, problem: Exception) -> _Run | None:
-        """Have *job* done by another worker, before all that wait, unless *problem* is one request too many."""
+    def _another(self, worker: WorkerProcess, job: Job, problem: Exception) -> WorkerProcess | None:
+        """Return another worker for *job*; None if it waits for one, before all others, or will have none."""
         if isinstance(problem, ReplaceMe):
             worker.retirement = "it asked to be replaced"
             job.requests += 1
@@ -175,10 +205,10 @@ class Dispatcher:
             reason = f"{job.requests} workers in a row asked to be replaced" if job.requests else "the pool is stopping"
             job.done(NoFreeWorker(reason))
         self._retired(worker)
-        return (another, job) if another else None
+        return another
 
     def _hand_over(self, run: _Run) -> None:
-        """Have a runner do *run*, a new one if all are busy."""
+        """Have a runner wait for the outcome of *run*, a new one if all are busy."""
         with self._lock:
             if self._parked:
                 self._parked -= 1
@@ -192,6 +222,6 @@ class Dispatcher:
         while (run := self._runs.get()) is not None:
             following: _Run | None = run
             while following:
-                following = self._run(*following)
+                following = self._take(*following)
             with self._lock:
                 self._parked += 1

@@ -91,17 +91,31 @@ class WorkerProcess:
             self.retirement = why
             self.become(State.INVALID)
 
-    def exec(self, event: bytes, timeout: float | None) -> Reply:
+    @property
+    def takes_at_once(self) -> bool:
+        """Whether :meth:`give` will not wait, if the event fits into its relay."""
+        return not self._dialogue.owes
+
+    def give(self, event: bytes, timeout: float | None) -> None:
+        """Have it handle *event*, an encoded frame. Raises WorkerError, after which it is INVALID."""
+        self.state = WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
+        try:
+            self._dialogue.give(event, timeout)
+        except WorkerError as problem:
+            self.jobs += not isinstance(problem, EventNotTaken)
+            self.invalidate(str(problem))
+            raise
+        self.jobs += 1
+
+    def take(self, timeout: float | None) -> Reply:
         """
-        Have it handle *event*, an encoded frame.
+        Return the answer to the event given.
 
         Raises WorkerReported, Unanswered and ReplaceMe, after which it is as good as before. After any other
         WorkerError it is INVALID. After a second frame for this one event too, but the first one counts.
         """
-        self.state = WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
-        self.jobs += 1
         try:
-            frame = self._dialogue.exchange(event, timeout)
+            frame = self._dialogue.take(timeout)
             if self._dialogue.problem:
                 self.invalidate(self._dialogue.problem)
             return read_reply(frame)
@@ -111,7 +125,6 @@ class WorkerProcess:
             self.invalidate(str(problem))
             raise WorkerViolation(str(problem)) from None
         except WorkerError as problem:
-            self.jobs -= isinstance(problem, EventNotTaken)
             self.invalidate(str(problem))
             raise
         finally:
