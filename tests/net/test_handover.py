@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from threadchat.net.handover import Handover, Stored
+from threadchat.net.handover import VERSION, Handover, Stored
 from threadchat.net.ledger import Ledger
 
 STATE = {"server": "lobby", "bytes_in": 0}
@@ -118,6 +118,16 @@ def test_whoever_has_an_entry_that_cannot_be_read_is_told(handover: Handover, pa
     assert taken_over(handover) == ([], 1)
     said = pair.peer.makefile("rb").read()
     assert said == b"* This server is of another version now, and cannot go on. Please come again!\n"
+
+
+def test_an_older_entry_is_converted(handover: Handover, pair: Pair) -> None:
+    """An upgrade goes on with everybody."""
+    handover.keep(1, pair.ours, STATE)
+    handover.ledger.put(1, json.dumps({"v": 1, **STATE}).encode())
+    ((stored,), dismissed) = taken_over(handover)
+    stored.socket.close()
+    assert dismissed == 0
+    assert stored.state == {"v": VERSION, **STATE}
 
 
 def test_a_ledger_that_cannot_be_read_is_replaced(handover: Handover, pair: Pair) -> None:

@@ -21,10 +21,13 @@ _READ_BYTES = 32 * 1024
 _SHORT_READ_BYTES = 448
 
 
+#: struct timeval.
+_FOR_EVER = struct.pack("@ll", 0, 0)
+
+
 def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
     """Set SO_RCVTIMEO or SO_SNDTIMEO; 0 is for ever."""
-    micros = max(int(seconds * 1e6), 1) if seconds else 0
-    value = struct.pack("@ll", *divmod(micros, 1_000_000))
+    value = struct.pack("@ll", *divmod(max(int(seconds * 1e6), 1), 1_000_000)) if seconds else _FOR_EVER
     with contextlib.suppress(OSError):  # the peer has gone: the next read says so
         sock.setsockopt(socket.SOL_SOCKET, option, value)
 

@@ -27,8 +27,10 @@ from threadchat.net.tcp import consumed_bytes, thaw
 
 #: The version of the entries. A change that an older reader would misunderstand takes a new number, and
 #: a function in _CONVERSIONS that makes the entries of the one before into it.
-VERSION = 1
-_CONVERSIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+VERSION = 2
+_CONVERSIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda state: state | {"v": 2},  # had the telnet state also of those who had sent no command
+}
 
 #: What systemd's descriptor store, or the next image of this process, knows the descriptors as.
 QUEUE_NAME, LEDGER_NAME = "threadchat-queue", "threadchat-ledger"

@@ -52,8 +52,10 @@ class TelnetFilter:
         self._refused: frozenset[tuple[int, int]] = frozenset()
         self._skipped_bytes = 0
 
-    def state(self) -> TelnetState:
-        """Return what another filter needs to go on."""
+    def state(self) -> TelnetState | None:
+        """Return what another filter needs to go on; None if that is nothing: most peers send no commands."""
+        if not self.active:
+            return None
         return {
             "active": self.active,
             "state": self._state.value,
@@ -62,8 +64,10 @@ class TelnetFilter:
             "skipped": self._skipped_bytes,
         }
 
-    def restore(self, state: TelnetState) -> None:
+    def restore(self, state: TelnetState | None) -> None:
         """Go on where another filter was."""
+        if state is None:
+            return
         self.active = state["active"]
         self._state = _State(state["state"])
         self._verb = state["verb"]
