@@ -8,7 +8,6 @@ lifecycle.py.
 from __future__ import annotations
 
 import contextlib
-import gc
 import itertools
 import resource
 import signal
@@ -96,7 +95,6 @@ class Daemon:
 
     def start(self) -> None:
         """Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns."""
-        gc.freeze()  # what has been loaded so far stays: the collector need not look at it again and again
         threading.stack_size(STACK_BYTES)
         for stored in self._stored:  # everybody is there before anybody is heard
             self._restore(stored)

@@ -53,6 +53,7 @@ class Lifecycle:
     """One daemon, from its first signal to its last."""
 
     def __init__(self, config: Config, log: Log, reread: Callable[[], Config] | None) -> None:
+        gc.disable()  # until there is something to collect, see _start
         self._log = log
         self._reread = reread
         self._signals: SimpleQueue[int] = SimpleQueue()
@@ -70,9 +71,6 @@ class Lifecycle:
             signal.signal(number, self._note)
         # They may have been blocked by whoever has replaced itself with this program.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        # What a connection is made of makes no cycles: to look for them as often as Python does by itself would be
-        # a tenth of the work for a newcomer.
-        gc.set_threshold(50_000, 20)
         faulthandler.enable()  # a traceback of every thread when the watchdog ends this
 
     def run(self) -> int:
@@ -114,6 +112,12 @@ class Lifecycle:
             self._waiting = False
             with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
                 self._daemon.start()
+            # What is here now stays: the collector need not look at it again and again. And what a connection is made
+            # of makes no cycles: to look for them as often as Python does by itself would be a tenth of the work for
+            # a newcomer.
+            gc.freeze()
+            gc.set_threshold(50_000, 20)
+            gc.enable()
         except BaseException as problem:
             self._stopping, self._waiting = True, False
             if isinstance(problem, _Cancelled):
