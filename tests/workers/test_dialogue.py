@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from threadchat.errors import Unanswered, WorkerCrashed
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame
 from threadchat.workers.dialogue import Dialogue, EventNotTaken, NoProof, Proof, prove, shake_hands
-from threadchat.workers.relay import PipeRelay
+from threadchat.workers.payload import pid_frame
+from threadchat.workers.relay import PipeRelay, SocketRelay
 
 DONE = raw.frame(b'{"pid":7}', flags=goridge.CONTROL)
 HELLO = raw.reply(b"WRITE", b"hello")
@@ -117,6 +119,51 @@ def test_one_that_has_swallowed_the_question_is_not_waited_for_for_ever() -> Non
         assert exchanged(daemon, b"EVENT", None) == ANSWER
         with pytest.raises(EventNotTaken, match="still busy"):
             exchanged(daemon, b"EVENT", None)
+
+
+@pytest.fixture
+def over_a_socket() -> Iterator[tuple[Dialogue, socket.socket]]:
+    """A dialogue, and the worker's end of its socket."""
+    here, there = socket.socketpair()
+    relay = SocketRelay(here)
+    with there:
+        yield Dialogue(relay, Proof.ASKED, 60.0), there
+        relay.close()
+
+
+def test_over_a_socket_it_is_asked_when_it_has_answered(over_a_socket: tuple[Dialogue, socket.socket]) -> None:
+    """What lies there while it handles the event it could take for a command to it (Worker::getPayload())."""
+    daemon, worker = over_a_socket
+    daemon.give(b"EVENT", None)
+    assert worker.recv(1000) == b"EVENT"
+    worker.sendall(HELLO)
+    assert daemon.take(None) == ANSWER
+    assert worker.recv(1000) == pid_frame(os.getpid(), asks=True)
+    worker.sendall(DONE)
+    daemon.give(b"NEXT", None)
+    assert worker.recv(1000) == b"NEXT"
+
+
+def test_over_a_socket_an_unanswered_close_is_noticed_as_well(over_a_socket: tuple[Dialogue, socket.socket]) -> None:
+    """So it is asked with the event."""
+    daemon, worker = over_a_socket
+    daemon.give(b"CLOSE", None, closing=True)
+    assert worker.recv(1000) == b"CLOSE" + pid_frame(os.getpid(), asks=True)
+    worker.sendall(DONE)
+    with pytest.raises(Unanswered):
+        daemon.take(None)
+
+
+def test_one_that_dies_after_its_answer_has_answered(over_a_socket: tuple[Dialogue, socket.socket]) -> None:
+    """The next event is not for it."""
+    daemon, worker = over_a_socket
+    daemon.give(b"EVENT", None)
+    worker.recv(1000)
+    worker.sendall(HELLO)
+    worker.close()
+    assert daemon.take(None) == ANSWER
+    with pytest.raises(EventNotTaken):
+        daemon.give(b"NEXT", None)
 
 
 def test_one_built_on_the_sdk_is_not_asked() -> None:

@@ -30,7 +30,7 @@ class FakeWorker:
         self.takes_at_once = True
         self._problem = problem
 
-    def give(self, event: bytes, timeout: float | None) -> None:
+    def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
         """Take one event."""
         self.events.append(event)
 

@@ -10,11 +10,16 @@ answers it whenever it comes, which is when it is back in its loop, after all it
 next event is written when that answer has come. Nobody waits for it: it is read when the worker is needed next.
 The SDK answers once by itself and is not asked. A worker that does not understand the question is only looked at.
 
+The question goes with the event, in one write. Not so over a socket: there a worker can look for more while it handles
+an event (``Worker::getPayload()``), and would swallow it; so it is asked when it has answered. But for CLOSE, which
+RoadRunner's own example leaves unanswered: that the question is answered instead is how this is noticed at once.
+
 A dialogue belongs to whoever holds its worker.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from enum import Enum
@@ -23,7 +28,7 @@ from threadchat.errors import ExecTimeout, FrameError, Unanswered, WorkerCrashed
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame
 from threadchat.workers.payload import SDK_MARK, pid_frame, read_pid
-from threadchat.workers.relay import Relay
+from threadchat.workers.relay import Relay, SocketRelay
 
 #: How long a worker that has just answered the question may take to answer it once more, in seconds.
 PROOF_SECONDS = 2.0
@@ -52,6 +57,8 @@ class Dialogue:
         self.relay = relay
         self._patience = patience
         self._asked = proof is Proof.ASKED
+        self._asks_later = isinstance(relay, SocketRelay)
+        self._asked_already = False
         self._looked_at = proof is Proof.NONE
         self._question = pid_frame(os.getpid(), asks=True)
         self._owes = False  # the answer to the last question
@@ -62,15 +69,16 @@ class Dialogue:
         """Whether :meth:`give` would wait for the worker: it has not said yet that it is done with the last event."""
         return self._owes
 
-    def give(self, event: bytes, timeout: float | None) -> None:
-        """Give *event*. Raises EventNotTaken."""
+    def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
+        """Give *event*; *closing*: it is one that may go without an answer. Raises EventNotTaken."""
         relay = self.relay
         try:
             if self._owes:
                 self._settle(self._patience if timeout is None else min(timeout, self._patience))
             elif self._looked_at and relay.readable():
                 raise EventNotTaken(relay.stray())
-            relay.send(event + self._question if self._asked else event, timeout)
+            self._asked_already = self._asked and (closing or not self._asks_later)
+            relay.send(event + self._question if self._asked_already else event, timeout)
         except (WorkerCrashed, FrameError) as problem:
             raise EventNotTaken(str(problem)) from None
 
@@ -83,7 +91,10 @@ class Dialogue:
         relay = self.relay
         frame = relay.receive(timeout)
         if self._asked:
-            if frame.flags & goridge.CONTROL:
+            if not self._asked_already:
+                with contextlib.suppress(WorkerCrashed):  # since it has answered: whoever gives it an event will see
+                    relay.send(self._question, self._patience)
+            elif frame.flags & goridge.CONTROL:
                 raise Unanswered("it went on to the next event without an answer")
             self._owes = True
         if relay.surplus:
@@ -94,8 +105,7 @@ class Dialogue:
         """
         Read the answer to the last question. If anything comes before it, the worker is out of step.
 
-        It may never come: a worker that looks for more while it handles an event (``Worker::getPayload()``, over a
-        socket) swallows the question.
+        A worker that does much after its answer, or has swallowed the question, is not waited for for ever.
         """
         self._owes = False
         try:

@@ -35,15 +35,19 @@ class Job:
     """
     An event on its way: an encoded frame, the seconds that a worker has for it, and who is told the outcome.
 
-    *done* is called once, in any thread, with no lock held. It must neither block nor raise.
+    *done* is called once, in any thread, with no lock held. It must neither block nor raise. A *closing* event may go
+    without an answer.
     """
 
-    __slots__ = ("done", "event", "requests", "timeout")
+    __slots__ = ("closing", "done", "event", "requests", "timeout")
 
-    def __init__(self, event: bytes, timeout: float | None, done: Callable[[Outcome], None]) -> None:
+    def __init__(
+        self, event: bytes, timeout: float | None, done: Callable[[Outcome], None], *, closing: bool = False
+    ) -> None:
         self.event = event
         self.timeout = timeout
         self.done = done
+        self.closing = closing
         self.requests = 0  # of workers that had it, to be replaced
 
 
@@ -141,7 +145,7 @@ class Dispatcher:
         """Give *job* to *worker*, or to others if it is of no use; return who has it, if anybody has."""
         while worker:
             try:
-                worker.give(job.event, job.timeout)
+                worker.give(job.event, job.timeout, closing=job.closing)
             except EventNotTaken as problem:
                 worker = self._another(worker, job, problem)
             except WorkerError as problem:

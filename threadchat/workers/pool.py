@@ -58,7 +58,7 @@ class Pool:
         Whoever submits watches the time: what still waits after :attr:`patience` is to be withdrawn.
         Raises NoFreeWorker if it may not even wait.
         """
-        job = Job(event, self._close_seconds if closing else self._exec_seconds, done)
+        job = Job(event, self._close_seconds if closing else self._exec_seconds, done, closing=closing)
         self._dispatcher.submit(job)
         if self._config.debug:
             self._refill()

@@ -96,11 +96,15 @@ class WorkerProcess:
         """Whether :meth:`give` will not wait, if the event fits into its relay."""
         return not self._dialogue.owes
 
-    def give(self, event: bytes, timeout: float | None) -> None:
-        """Have it handle *event*, an encoded frame. Raises WorkerError, after which it is INVALID."""
+    def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
+        """
+        Have it handle *event*, an encoded frame; *closing*: one that may go without an answer.
+
+        Raises WorkerError, after which it is INVALID.
+        """
         self.state = WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
         try:
-            self._dialogue.give(event, timeout)
+            self._dialogue.give(event, timeout, closing=closing)
         except WorkerError as problem:
             self.jobs += not isinstance(problem, EventNotTaken)
             self.invalidate(str(problem))
