@@ -133,6 +133,19 @@ def test_echo_and_broadcast_go_on_as_well(serve: Serve) -> None:
         server.logs("connections_taken_over")
 
 
+def test_a_path_is_removed_by_the_last_program(serve: Serve, tmp_path: Path) -> None:
+    """Which has not bound it, but has it from one that has."""
+    path = tmp_path / "socket"
+    server = serve("--listen", f"unix://{path}")
+    server.logs("listening")
+    for count in (2, 3):
+        server.process.send_signal(signal.SIGUSR2)
+        server.logs("listening", count)
+        assert path.is_socket()
+    assert server.stop() == 0
+    assert not path.exists()
+
+
 def test_who_is_told_to_stop_while_it_is_replaced_stops(chat: Running) -> None:
     """No signal is lost between two programs."""
     alice = chat.connect()
@@ -274,3 +287,18 @@ def test_workers_may_use_all_processors_also_those_of_the_next_program(serve: Se
         assert len(os.sched_getaffinity(daemon.process.pid)) == 1
         if count == 1:
             daemon.process.send_signal(signal.SIGUSR2)
+
+
+def test_a_worker_started_late_hears_signals(serve: Serve, tmp_path: Path) -> None:
+    """Threads of the daemon's leave them to the main one; what such a thread starts must not inherit that."""
+    path = tmp_path / "workers.toml"
+    command = json.dumps([sys.executable, "-m", "tests.workers.bad.good"])
+    server = 'echo = {addr = "tcp://127.0.0.1:0"}'
+    path.write_text(f"server.command = {command}\n[tcp.servers]\n{server}\n[tcp.pool]\nnum_workers = 1\nmax_jobs = 1\n")
+    daemon = serve("--config", str(path))
+    daemon.connect()
+    daemon.logs("worker_started", 2)  # the first one has had its one event
+    for event in daemon.events("worker_started"):
+        status = Path(f"/proc/{event['pid']}/status")
+        if status.exists():
+            assert "SigBlk:\t0000000000000000" in status.read_text()

@@ -18,7 +18,7 @@ from threadchat.systemd import Notifier, listen_fds
 #: Runs twice in one process: hands three descriptors to itself, then says what each name holds.
 _HANDS_DOWN = """
 import json, os, sys
-from threadchat.systemd import hand_down, listen_fds
+from threadchat.systemd import hand_down, listen_fds, owned_names
 
 def holding(text):
     fd = os.memfd_create("test")
@@ -27,13 +27,14 @@ def holding(text):
 
 if "again" not in sys.argv:
     lobby = [holding("v4"), holding("v6")]   # these are 3 and 4: in the way of their own successors
-    variables = hand_down({"queue": [holding("queue")], "lobby": lobby})
+    variables = hand_down({"queue": [holding("queue")], "lobby": lobby}, owned=["lobby"])
     os.execve(sys.executable, [*sys.orig_argv, "again"], {**os.environ, **variables})
 found = listen_fds()
 print(json.dumps({
     "found": {name: [os.pread(fd, 9, 0).decode() for fd in fds] for name, fds in found.items()},
     "inheritable": [fd for fds in found.values() for fd in fds if os.get_inheritable(fd)],
-    "left": [name for name in os.environ if name.startswith("LISTEN_")],
+    "owned": sorted(owned_names()),
+    "left": [name for name in os.environ if name.startswith(("LISTEN_", "THREADCHAT_"))],
     "again": listen_fds(),
 }))
 """
@@ -74,6 +75,7 @@ def test_descriptors_arrive_under_their_names_after_an_exec() -> None:
     assert json.loads(said.stdout) == {
         "found": {"queue": ["queue"], "lobby": ["v4", "v6"]},
         "inheritable": [],
+        "owned": ["lobby"],
         "left": [],
         "again": {},
     }

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from threadchat.addresses import parse_address
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
@@ -44,7 +44,8 @@ class Daemon:
     thread.
 
     *inherited* are descriptors by name: listening sockets, for the server of that name, in place of its addresses;
-    and what a predecessor has handed over. *placement* is the workers', where it is not the daemon's own.
+    and what a predecessor has handed over; *owned* are the names of those which that had bound itself. *placement* is
+    the workers', where it is not the daemon's own.
     """
 
     def __init__(
@@ -54,9 +55,11 @@ class Daemon:
         inherited: Mapping[str, Sequence[int]] | None = None,
         watchdog: Watchdog | None = None,
         placement: Placement | None = None,
+        owned: Collection[str] = (),
     ) -> None:
         """Bind every address. Raises ListenError, with nothing left bound."""
         self._log = log
+        self._owned = owned
         self._watchdog = watchdog or Watchdog(lambda: None, None)
         self._stop_timeout = config.daemon.stop_timeout
         self._configs = dict(config.tcp.servers)  # as they are now, see reconfigure
@@ -162,6 +165,11 @@ class Daemon:
         self._stop_timeout = config.daemon.stop_timeout
         return later
 
+    @property
+    def owned_names(self) -> list[str]:
+        """The names of the servers whose listeners this process, or a predecessor, has bound itself."""
+        return [server.name for server in self.servers if not server.inherited]
+
     def traffic(self) -> Traffic:
         """Return how much goes on in the chat."""
         return self._hub.traffic()
@@ -188,7 +196,7 @@ class Daemon:
                     make_app,
                     self._flusher,
                     self._log,
-                    inherited=bool(inherited),
+                    inherited=bool(inherited) and name not in self._owned,
                     handover=self.handover,
                     heartbeat=self._watchdog.heartbeat(f"accept-{name}"),
                 )

@@ -18,7 +18,7 @@ import queue
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from types import FrameType
 
@@ -28,7 +28,7 @@ from threadchat.errors import ConfigError
 from threadchat.log import Log
 from threadchat.net.handover import LEDGER_NAME, QUEUE_NAME
 from threadchat.processor import release, settle
-from threadchat.systemd import Notifier, hand_down, listen_fds
+from threadchat.systemd import Notifier, hand_down, listen_fds, owned_names
 from threadchat.watchdog import Watchdog
 
 STATUS_SECONDS = 5.0
@@ -63,7 +63,7 @@ class Lifecycle:
         self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
         inherited = listen_fds()
         self._placement = settle() if config.daemon.one_processor else None
-        self._daemon = Daemon(config, log, inherited, self._watchdog, self._placement)
+        self._daemon = Daemon(config, log, inherited, self._watchdog, self._placement, owned_names())
         known = {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}
         for name in inherited.keys() - known:
             log.warning("inherited_socket_unused", name=name)
@@ -185,12 +185,12 @@ class Lifecycle:
                 os.kill(os.getpid(), self._signals.get())
             if self._placement:
                 release(0, self._placement)
-            become(fds, self._notifier.variables())
+            become(fds, self._daemon.owned_names, self._notifier.variables())
 
 
-def become(fds: Mapping[str, Sequence[int]], variables: Mapping[str, str]) -> None:
+def become(fds: Mapping[str, Sequence[int]], owned: Collection[str], variables: Mapping[str, str]) -> None:
     """Replace this process's program by its own newest version, which inherits *fds*. Does not return."""
-    os.execve(sys.executable, sys.orig_argv, {**os.environ, **variables, **hand_down(fds)})  # noqa: S606
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, **variables, **hand_down(fds, owned)})  # noqa: S606
 
 
 @contextlib.contextmanager

@@ -18,10 +18,12 @@ import os
 import select
 import socket
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 
 #: The first inherited descriptor, by protocol.
 _FIRST = 3
+#: A variable of our own, beside systemd's.
+_OWNED = "THREADCHAT_OWNED_FDNAMES"
 
 
 def listen_fds(environ: MutableMapping[str, str] = os.environ) -> dict[str, list[int]]:
@@ -43,9 +45,16 @@ def listen_fds(environ: MutableMapping[str, str] = os.environ) -> dict[str, list
     return found
 
 
-def hand_down(fds: Mapping[str, Sequence[int]]) -> dict[str, str]:
+def owned_names(environ: MutableMapping[str, str] = os.environ) -> frozenset[str]:
+    """Take the names of those descriptors that were not systemd's in the first place: a predecessor's own."""
+    return frozenset(environ.pop(_OWNED, "").split(":"))
+
+
+def hand_down(fds: Mapping[str, Sequence[int]], owned: Collection[str]) -> dict[str, str]:
     """
     Put *fds* where :func:`listen_fds` looks for them after an ``exec`` in this process; return its variables.
+
+    *owned* are the names of those that the next program is to clean up after, see :func:`owned_names`.
 
     Whatever else had those low numbers is closed: every other thread must have stopped using descriptors, and
     the ``exec`` must follow at once. (Started by systemd, they mostly are those that were inherited.)
@@ -58,6 +67,7 @@ def hand_down(fds: Mapping[str, Sequence[int]]) -> dict[str, str]:
         "LISTEN_PID": str(os.getpid()),  # exec keeps it
         "LISTEN_FDS": str(len(named)),
         "LISTEN_FDNAMES": ":".join(name for name, _ in named),
+        _OWNED: ":".join(owned),
     }
 
 

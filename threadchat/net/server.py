@@ -80,7 +80,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         self._make_app = make_app
         self._flusher = flusher
         self._log = log.bind(server=name)
-        self._inherited = inherited
+        self.inherited = inherited
         self._handover = handover
         self._heartbeat = heartbeat or Heartbeat(f"accept-{name}")
         self._restored: list[tuple[Connection, App]] = []
@@ -118,7 +118,7 @@ class AppServer(socketserver.ThreadingTCPServer):
     def stop(self) -> None:
         """Accept no more; the listening socket is closed."""
         self.pause()
-        if self._inherited:
+        if self.inherited:
             self.socket.close()
         else:
             stop_listening(self.socket)
