@@ -272,13 +272,19 @@ def test_where_connections_are_kept_they_are_left_to_the_next_process(
     assert (b"Goodbye" in alice.rest()) == final
 
 
-def test_workers_may_use_all_processors_also_those_of_the_next_program(serve: Serve, tmp_path: Path) -> None:
-    """The daemon itself stays on one, and its next program is told of the others."""
-    path = tmp_path / "workers.toml"
+def with_a_worker(serve: Serve, directory: Path, max_jobs: int) -> Running:
+    """Serve with one good worker."""
+    path = directory / "workers.toml"
     command = json.dumps([sys.executable, "-m", "tests.workers.bad.good"])
     server = 'echo = {addr = "tcp://127.0.0.1:0"}'
-    path.write_text(f"server.command = {command}\n[tcp.servers]\n{server}\n[tcp.pool]\nnum_workers = 1\n")
-    daemon = serve("--config", str(path))
+    pool = f"[tcp.pool]\nnum_workers = 1\nmax_jobs = {max_jobs}\n"
+    path.write_text(f"server.command = {command}\n[tcp.servers]\n{server}\n{pool}")
+    return serve("--config", str(path))
+
+
+def test_workers_may_use_all_processors_also_those_of_the_next_program(serve: Serve, tmp_path: Path) -> None:
+    """The daemon itself stays on one, and its next program is told of the others."""
+    daemon = with_a_worker(serve, tmp_path, max_jobs=0)
     everywhere = os.sched_getaffinity(0), os.sched_getscheduler(0)
     for count in (1, 2):
         daemon.logs("listening", count)
@@ -291,11 +297,7 @@ def test_workers_may_use_all_processors_also_those_of_the_next_program(serve: Se
 
 def test_a_worker_started_late_hears_signals(serve: Serve, tmp_path: Path) -> None:
     """Threads of the daemon's leave them to the main one; what such a thread starts must not inherit that."""
-    path = tmp_path / "workers.toml"
-    command = json.dumps([sys.executable, "-m", "tests.workers.bad.good"])
-    server = 'echo = {addr = "tcp://127.0.0.1:0"}'
-    path.write_text(f"server.command = {command}\n[tcp.servers]\n{server}\n[tcp.pool]\nnum_workers = 1\nmax_jobs = 1\n")
-    daemon = serve("--config", str(path))
+    daemon = with_a_worker(serve, tmp_path, max_jobs=1)
     daemon.connect()
     daemon.logs("worker_started", 2)  # the first one has had its one event
     for event in daemon.events("worker_started"):
