@@ -257,6 +257,23 @@ def test_a_service_manager_is_told_what_happens(manager: Manager, chat: Running)
 
 
 @pytest.mark.parametrize("final", [False, True])
+def test_where_connections_are_kept_they_are_kept_also_while_workers_start(
+    manager: Manager, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch, final: bool
+) -> None:
+    """For the next attempt, unless a first signal has said that there is none."""
+    monkeypatch.setenv("FDSTORE", "16")
+    daemon = stubborn()
+    manager.hears("READY=1")
+    alice = daemon.guest()
+    daemon.process.send_signal(signal.SIGUSR2)
+    stubborn.hangs()
+    if final:
+        daemon.process.send_signal(signal.SIGUSR1)
+    assert daemon.stop() == 0
+    assert (b"Goodbye" in alice.rest()) == final
+
+
+@pytest.mark.parametrize("final", [False, True])
 def test_where_connections_are_kept_they_are_left_to_the_next_process(
     manager: Manager, serve: Serve, monkeypatch: pytest.MonkeyPatch, final: bool
 ) -> None:

@@ -124,8 +124,9 @@ class Lifecycle:
                 self._log.info("start_cancelled")
             self._notifier.stopping()
             # What systemd keeps is for its next attempt, unless it has said that there will be none.
-            another = "FDSTORE" in os.environ and not self._daemon.handover.is_new
-            if not another or (not self._signals.empty() and self._signals.get() == signal.SIGUSR1):
+            told = {self._signals.get() for _ in range(self._signals.qsize())}
+            another = "FDSTORE" in os.environ and not self._daemon.handover.is_new and signal.SIGUSR1 not in told
+            if not another:
                 self._daemon.dismiss_stored()
             self._daemon.stop()
             raise
