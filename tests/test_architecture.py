@@ -30,10 +30,10 @@ THREAD_STARTERS = {
     "client/client.py",
     "net/flusher.py",
     "net/server.py",
-    "workers/dispatcher.py",
     "workers/pool.py",
     "workers/relay_listener.py",
     "workers/rpc_server.py",
+    "workers/runners.py",
     "workers/supervisor.py",
     "workers/watch.py",
 }

@@ -145,6 +145,20 @@ def test_print_cannot_break_a_frame(host: Callable[..., Host]) -> None:
     assert worker.stop() == (0, "early\nlate\nchild\nlate\nchild\n")
 
 
+def test_answers_are_numbered_for_a_daemon_that_asks(host: Callable[..., Host]) -> None:
+    """Whatever they say; RoadRunner does not ask."""
+    worker = host(SESSION)
+    worker.shake_hands()
+    assert worker.tell("DATA", b"read") == Frame(b"CONTINUE", (8,))
+    worker.send(raw.frame(b'{"number":true}', flags=9))
+    assert worker.tell("DATA", b"read") == Frame(b"CONTINUE", (8, 2))
+    assert worker.tell("DATA", b"bye") == Frame(b"WRITECLOSEbye", (10, 3))
+    assert worker.tell("DATA", b"close") == Frame(b"CLOSE", (5, 4))
+    assert worker.tell("DATA", b"err") == Frame(b"boom", (5,), 64)
+    assert worker.tell("DATA", b"stop") == Frame(b'{"stop":true}', (13, 6))
+    assert worker.tell("DATA", b"read") == Frame(b'{"stop":true}', (13, 7))
+
+
 def test_a_second_answer_is_an_error_in_the_worker(host: Callable[..., Host]) -> None:
     """Nothing of it is sent."""
     worker = host(

@@ -26,14 +26,12 @@ from urllib.parse import urlsplit
 
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, FrameDecoder
-from threadchat.workers.payload import REPLACE_ME_FRAME, SDK_MARK, TcpEvent
+from threadchat.workers.payload import REPLACE_ME, SDK_MARK, TcpEvent
 from threadchat.workers.rpc import RpcClient
 
 __all__ = ["Request", "RpcClient", "TcpEvent", "TcpWorker"]
 
 _READ_BYTES = 65536
-_CONTINUE = goridge.encode_with_context(b"CONTINUE", b"")
-_CLOSE = goridge.encode_with_context(b"CLOSE", b"")
 _log = logging.getLogger(__name__)
 
 
@@ -68,6 +66,8 @@ class TcpWorker:
         self._decoder = FrameDecoder()
         self._frames: list[Frame] = []
         self._open: Request | None = None  # the event that has no answer yet
+        self._number = 0  # how many events have been read
+        self._numbers = False  # the daemon wants to know which event an answer belongs to
         self._stopping = False
         self._rpc: RpcClient | None = None
 
@@ -93,9 +93,12 @@ class TcpWorker:
                 if command.get("pid"):
                     me = json.dumps({"pid": os.getpid(), SDK_MARK: True}).encode()
                     self._send(goridge.encode(me, flags=goridge.CONTROL))
+                elif command.get("number"):
+                    self._numbers = True
             elif frame.options:
+                self._number = (self._number + 1) & 0xFFFFFFFF  # an option is 32 bits, and lasts two days
                 if self._stopping:
-                    self._send(REPLACE_ME_FRAME)
+                    self._send_numbered(REPLACE_ME, (len(REPLACE_ME),))
                     continue
                 size = frame.options[0]
                 self._open = Request(*_read_context(frame.payload[:size]), frame.payload[size:])
@@ -119,25 +122,26 @@ class TcpWorker:
     def respond(self, body: bytes | str, *, close: bool = False) -> None:
         """Answer: send *body* to the client, then go on, or *close* the connection."""
         data = body.encode() if isinstance(body, str) else body
-        self._answer(goridge.encode_with_context(b"WRITECLOSE" if close else b"WRITE", data))
+        self._answer(b"WRITECLOSE" if close else b"WRITE", data)
 
     def read(self) -> None:
         """Answer: send nothing, go on reading."""
-        self._answer(_CONTINUE)
+        self._answer(b"CONTINUE")
 
     def close(self) -> None:
         """Answer: close the connection."""
-        self._answer(_CLOSE)
+        self._answer(b"CLOSE")
 
     def error(self, message: str) -> None:
         """Answer: the event failed. The daemon logs *message* and closes the connection."""
-        self._answer(goridge.encode(message.encode("utf-8", "replace"), flags=goridge.ERROR))
+        self._finish_event()
+        self._send_numbered(message.encode("utf-8", "replace"), (), goridge.ERROR)
 
     def stop(self) -> None:
         """Ask to be replaced. The current event, if it has no answer yet, is given to another worker."""
         self._stopping = True
         if self._open:
-            self._answer(REPLACE_ME_FRAME)
+            self._answer(REPLACE_ME)
 
     @property
     def rpc(self) -> RpcClient:
@@ -154,12 +158,19 @@ class TcpWorker:
             self._rpc = RpcClient(address)
         return self._rpc
 
-    def _answer(self, frame: bytes) -> None:
-        """Send the one answer to the current event. Raises RuntimeError for a second one."""
+    def _answer(self, context: bytes, body: bytes = b"") -> None:
+        self._finish_event()
+        self._send_numbered(context + body, (len(context),))
+
+    def _finish_event(self) -> None:
+        """Let this be the one answer to the current event. Raises RuntimeError for a second one."""
         if self._open is None:
             raise RuntimeError("this event has been answered: each event has exactly one answer")
         self._open = None
-        self._send(frame)
+
+    def _send_numbered(self, payload: bytes, options: tuple[int, ...], flags: int = 0) -> None:
+        """Send a frame, with the number of the event as its last option if the daemon wants to know it."""
+        self._send(goridge.encode(payload, (*options, self._number) if self._numbers else options, flags))
 
     def _connect(self) -> None:
         """Connect to a socket relay. No earlier than this: RoadRunner expects an answer at once, or gives up."""

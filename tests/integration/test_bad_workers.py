@@ -98,15 +98,18 @@ def test_a_second_answer_reaches_nobody(worker: str, tmp_path: Path) -> None:
         assert daemon.wait_for("worker_stopped")[0]["reason"].startswith("it sent")
 
 
-def test_a_second_answer_reaches_nobody_under_load(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("worker", "order"), [("answers_everything_twice", b""), ("tests/workers/sdk_worker.py", b"fork ")]
+)
+def test_a_second_answer_reaches_nobody_under_load(worker: str, order: bytes, tmp_path: Path) -> None:
     """Ten clients and workers that answer everything twice: no client ever reads a byte that is not its own."""
-    with serving("answers_everything_twice", tmp_path, pool={"num_workers": 2}) as daemon:
+    with serving(worker, tmp_path, pool={"num_workers": 2}) as daemon:
         foreign: list[bytes] = []
 
         def talk(name: int) -> None:
             for number in range(4):
                 client = daemon.connect()
-                message = b"%d-%d\r\n" % (name, number)
+                message = b"%s%d-%d\r\n" % (order, name, number)
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     client.sends(message)
                 client.finishes()

@@ -5,18 +5,27 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from tests.workers import raw
-from threadchat.errors import Unanswered, WorkerCrashed
+from threadchat.errors import FrameError, Unanswered, WorkerCrashed
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame
-from threadchat.workers.dialogue import Dialogue, EventNotTaken, NoProof, Proof, prove, shake_hands
+from threadchat.workers.dialogue import (
+    AskedDialogue,
+    Dialogue,
+    EventNotTaken,
+    NoProof,
+    NumberedDialogue,
+    begin_dialogue,
+    shake_hands,
+)
 from threadchat.workers.payload import pid_frame
-from threadchat.workers.relay import PipeRelay, SocketRelay
+from threadchat.workers.relay import PipeRelay, Relay, SocketRelay
 
 DONE = raw.frame(b'{"pid":7}', flags=goridge.CONTROL)
 HELLO = raw.reply(b"WRITE", b"hello")
@@ -24,14 +33,18 @@ WORLD = raw.reply(b"WRITE", b"world")
 ANSWER = Frame(b"WRITEhello", (5,))
 
 
+def asked(relay: Relay, patience: float = 60.0) -> Dialogue:
+    return AskedDialogue(relay, patience)
+
+
 @contextmanager
-def dialogue(proof: Proof = Proof.ASKED, patience: float = 60.0) -> Iterator[tuple[Dialogue, int, int]]:
+def dialogue(kind: Callable[[Relay], Dialogue] = asked) -> Iterator[tuple[Dialogue, int, int]]:
     """Give a dialogue, and the worker's descriptors to read from and to write to."""
     here_read, there_write = os.pipe()
     there_read, here_write = os.pipe()
     relay = PipeRelay(here_read, here_write)
     try:
-        yield Dialogue(relay, proof, patience), there_read, there_write
+        yield kind(relay), there_read, there_write
     finally:
         relay.close()
         os.close(there_read)
@@ -114,7 +127,7 @@ def test_one_that_is_still_busy_does_not_get_the_next_event() -> None:
 
 def test_one_that_has_swallowed_the_question_is_not_waited_for_for_ever() -> None:
     """Even if it has all the time in the world for an event: another worker gets the next one."""
-    with dialogue(patience=0.01) as (daemon, _, write_fd):
+    with dialogue(partial(asked, patience=0.01)) as (daemon, _, write_fd):
         os.write(write_fd, HELLO)
         assert exchanged(daemon, b"EVENT", None) == ANSWER
         with pytest.raises(EventNotTaken, match="still busy"):
@@ -127,7 +140,7 @@ def over_a_socket() -> Iterator[tuple[Dialogue, socket.socket]]:
     here, there = socket.socketpair()
     relay = SocketRelay(here)
     with there:
-        yield Dialogue(relay, Proof.ASKED, 60.0), there
+        yield AskedDialogue(relay, 60.0), there
         relay.close()
 
 
@@ -166,17 +179,79 @@ def test_one_that_dies_after_its_answer_has_answered(over_a_socket: tuple[Dialog
         daemon.give(b"NEXT", None)
 
 
-def test_one_built_on_the_sdk_is_not_asked() -> None:
-    """It answers each event once by itself."""
-    with dialogue(Proof.SDK) as (daemon, read_fd, write_fd):
-        os.write(write_fd, HELLO)
-        assert exchanged(daemon, b"EVENT", 5) == ANSWER
-        assert os.read(read_fd, 1000) == b"EVENT"
+def numbered(number: int, body: bytes = b"hello") -> bytes:
+    """Pack an answer as the SDK does."""
+    return raw.frame(b"WRITE" + body, (5, number))
+
+
+def test_one_built_on_the_sdk_is_told_to_number_its_answers_and_not_asked() -> None:
+    """Events look the same as to any other."""
+    with dialogue(NumberedDialogue) as (daemon, read_fd, write_fd):
+        assert os.read(read_fd, 1000) == raw.frame(b'{"number":true}', flags=9)
+        for number in (1, 2):
+            os.write(write_fd, numbered(number))
+            assert exchanged(daemon, b"EVENT", 5) == Frame(b"WRITEhello", (5, number))
+            assert os.read(read_fd, 1000) == b"EVENT"
+
+
+def test_a_second_answer_with_the_number_of_the_first_is_dropped() -> None:
+    """At once or later: the event after that gets its own. But the worker is of no more use."""
+    with dialogue(NumberedDialogue) as (daemon, _, write_fd):
+        os.write(write_fd, numbered(1) + numbered(1, b"again"))
+        assert exchanged(daemon, b"EVENT", 5).payload == b"WRITEhello"
+        os.write(write_fd, numbered(2, b"world"))
+        assert exchanged(daemon, b"NEXT", 5).payload == b"WRITEworld"
+        assert daemon.problem == "it sent a second frame for one event"
+
+
+@pytest.mark.parametrize("answer", [numbered(2), HELLO, DONE])
+def test_an_answer_to_nothing_is_an_error(answer: bytes) -> None:
+    """To an event that is yet to come, and without a number."""
+    with dialogue(NumberedDialogue) as (daemon, _, write_fd):
+        os.write(write_fd, answer)
+        with pytest.raises(FrameError, match="instead of 1"):
+            exchanged(daemon, b"EVENT", 5)
+
+
+def test_two_events_may_be_with_it_and_be_answered_in_one_piece() -> None:
+    """It reads them one at a time all the same."""
+    with dialogue(NumberedDialogue) as (daemon, read_fd, write_fd):
+        assert daemon.takes_ahead
+        os.read(read_fd, 1000)
+        daemon.give(b"ONE", None)
+        assert daemon.give_ahead(b"TWO")
+        assert [os.read(read_fd, 1000) for _ in range(2)] == [b"ONE", b"TWO"]
+        os.write(write_fd, numbered(1, b"one") + numbered(2, b"two"))
+        assert [daemon.take(5).payload for _ in range(2)] == [b"WRITEone", b"WRITEtwo"]
+        assert daemon.problem == ""
+
+
+def test_what_it_has_not_begun_to_read_can_be_taken_back() -> None:
+    """Then it never gets it."""
+    with dialogue(NumberedDialogue) as (daemon, read_fd, _):
+        os.read(read_fd, 1000)
+        daemon.give(b"ONE", None)
+        daemon.give_ahead(b"TWO")
+        os.read(read_fd, 1000)
+        assert daemon.recall() == b"TWO"
+        assert daemon.recall() == b""
+        daemon.give_ahead(b"THREE")
+        assert os.read(read_fd, 1000) == b"THREE"
+
+
+def test_over_a_socket_nothing_is_given_ahead() -> None:
+    """It could not be taken back."""
+    here, there = socket.socketpair()
+    with there:
+        daemon = NumberedDialogue(SocketRelay(here))
+        assert not daemon.takes_ahead
+        assert daemon.recall() == b""
+        daemon.relay.close()
 
 
 def test_one_that_cannot_be_asked_is_looked_at() -> None:
     """What waits to be read before an event is nobody's answer."""
-    with dialogue(Proof.NONE) as (daemon, _, write_fd):
+    with dialogue(Dialogue) as (daemon, _, write_fd):
         os.write(write_fd, HELLO)
         with pytest.raises(EventNotTaken, match="nobody asked for"):
             exchanged(daemon, b"EVENT", 5)
@@ -195,19 +270,19 @@ def test_one_that_dies_with_the_event_took_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "again", "proof"),
+    ("answer", "again", "kind"),
     [
-        (b'{"pid":7}', DONE, Proof.ASKED),
-        (b'{"pid":7,"threadchat":true}', b"", Proof.SDK),
+        (b'{"pid":7}', DONE, AskedDialogue),
+        (b'{"pid":7,"threadchat":true}', b"", NumberedDialogue),
     ],
 )
-def test_the_proof_is_found_at_the_start(answer: bytes, again: bytes, proof: Proof) -> None:
+def test_the_kind_of_worker_is_found_at_the_start(answer: bytes, again: bytes, kind: type[Dialogue]) -> None:
     """The SDK says so itself, others are asked a second time."""
     with dialogue() as (daemon, _, write_fd):
         os.write(write_fd, raw.frame(answer, flags=goridge.CONTROL))
         frame = shake_hands(daemon.relay, 5)
         os.write(write_fd, again)
-        assert prove(daemon.relay, frame) is proof
+        assert type(begin_dialogue(daemon.relay, frame, 60.0)) is kind
 
 
 @pytest.mark.parametrize("again", [HELLO, b"Notice: what is this?", raw.frame(b"{}", flags=goridge.CONTROL)])
@@ -216,4 +291,4 @@ def test_one_that_understands_the_question_once_cannot_be_asked(again: bytes) ->
     with dialogue() as (daemon, _, write_fd):
         os.write(write_fd, again)
         with pytest.raises(NoProof):
-            prove(daemon.relay, Frame(b'{"pid":7}', flags=goridge.CONTROL))
+            begin_dialogue(daemon.relay, Frame(b'{"pid":7}', flags=goridge.CONTROL), 60.0)

@@ -4,44 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import cast
 
 import pytest
 
 from tests.waiting import until
-from threadchat.errors import NoFreeWorker, WorkerCrashed, WorkerError
-from threadchat.workers.dispatcher import Dispatcher, Job, Outcome
-from threadchat.workers.payload import Reply, Verdict
-from threadchat.workers.process import State, WorkerProcess
-
-REPLY = Reply(Verdict.CONTINUE, b"")
-
-
-class FakeWorker:
-    """Answers when it is let: its ``gate`` is open unless closed by a test."""
-
-    def __init__(self, problem: WorkerError | None = None) -> None:
-        self.retirement = ""
-        self.state = State.READY
-        self.events: list[bytes] = []
-        self.threads: list[str] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.takes_at_once = True
-        self._problem = problem
-
-    def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
-        """Take one event."""
-        self.events.append(event)
-
-    def take(self, timeout: float | None) -> Reply:
-        """Answer it, in the thread that waits for that."""
-        self.threads.append(threading.current_thread().name)
-        self.gate.wait()
-        if self._problem:
-            self.state = State.STOPPED
-            raise self._problem
-        return REPLY
+from tests.workers.fake_worker import REPLY, FakeWorker
+from threadchat.errors import NoFreeWorker, WorkerCrashed
+from threadchat.workers.dispatcher import Dispatcher
+from threadchat.workers.job import Job, Outcome
+from threadchat.workers.payload import ReplaceMe
 
 
 class Bench:
@@ -58,7 +29,7 @@ class Bench:
 
     def offer(self, worker: FakeWorker) -> None:
         """Take *worker* into service."""
-        self.dispatcher.offer(cast(WorkerProcess, worker))
+        self.dispatcher.offer(worker)
 
 
 @pytest.fixture
@@ -127,13 +98,13 @@ def test_a_withheld_worker_gets_no_more_events(bench: Bench) -> None:
     """An idle one is the caller's at once; a busy one retires when it has answered."""
     idle, busy = FakeWorker(), FakeWorker()
     bench.offer(idle)
-    assert bench.dispatcher.withhold(cast(WorkerProcess, idle), "too old")
+    assert bench.dispatcher.withhold(idle, "too old")
     bench.offer(busy)
     busy.gate.clear()
     submitting = threading.Thread(target=bench.dispatcher.submit, args=(bench.job(b"1"),), name="submitting")
     submitting.start()
     until(lambda: busy.events, "the worker to be busy")
-    assert not bench.dispatcher.withhold(cast(WorkerProcess, busy), "too old")
+    assert not bench.dispatcher.withhold(busy, "too old")
     busy.gate.set()
     submitting.join()
     assert bench.retired == [busy]
@@ -173,10 +144,129 @@ def test_a_worker_has_the_next_event_before_the_last_outcome_is_told(
 ) -> None:
     """Unless that could keep somebody waiting for an answer that is there."""
     worker = FakeWorker()
-    worker.takes_at_once = takes_at_once
+    worker.at_once = takes_at_once
     found: list[bool] = []
-    bench.dispatcher.submit(Job(b"first", None, lambda outcome: found.append(event in worker.events)))
+    bench.dispatcher.submit(Job(b"first", None, lambda outcome: found.append(event in worker.given)))
     bench.dispatcher.submit(bench.job(event))
     bench.offer(worker)
     until(lambda: bench.outcomes, "all to be done")
     assert found == [had_it]
+
+
+def busy_with_one_ahead(bench: Bench, *problems: Exception | None) -> FakeWorker:
+    """Return a worker that is at ``1`` and has ``2`` ahead; ``3`` waits. What it says to ``1`` comes last."""
+    worker = FakeWorker(*problems, takes_ahead=True)
+    answered = threading.Event()
+
+    def tell_first(_: Outcome) -> None:
+        worker.gate.clear()
+        answered.set()
+
+    bench.dispatcher.submit(Job(b"0", None, tell_first))
+    for event in (b"1", b"2", b"3"):
+        bench.dispatcher.submit(bench.job(event))
+    bench.offer(worker)
+    answered.wait()
+    until(lambda: worker.events == [b"0", b"1"] and list(worker.unread) == [b"2"], "it to have one ahead")
+    return worker
+
+
+def test_events_given_ahead_are_done_in_order(bench: Bench) -> None:
+    """The last of several too, when nothing waits any more."""
+    worker = busy_with_one_ahead(bench)
+    worker.gate.set()
+    until(lambda: len(bench.outcomes) == 3, "the events to be done")
+    assert bench.outcomes == [(b"1", REPLY), (b"2", REPLY), (b"3", REPLY)]
+    bench.dispatcher.submit(bench.job(b"4"))
+    assert bench.outcomes[-1] == (b"4", REPLY)
+    assert worker.jobs == 5
+
+
+def test_an_idle_worker_takes_what_lies_behind_a_slow_event(bench: Bench) -> None:
+    """And what waits."""
+    slow = busy_with_one_ahead(bench)
+    other = FakeWorker()
+    bench.offer(other)
+    until(lambda: len(bench.outcomes) == 2, "the others to be done")
+    assert sorted(bench.outcomes) == [(b"2", REPLY), (b"3", REPLY)]
+    slow.gate.set()
+    until(lambda: len(bench.outcomes) == 3, "the slow one to be done")
+    assert sorted(other.events) == [b"2", b"3"]
+
+
+def test_what_a_dead_worker_has_not_begun_is_not_lost(bench: Bench) -> None:
+    """It comes before all that waits."""
+    crash = WorkerCrashed("it exited")
+    dead = busy_with_one_ahead(bench, None, crash)
+    dead.gate.set()
+    until(lambda: bench.retired, "it to be given up")
+    assert bench.outcomes == [(b"1", crash)]
+    other = FakeWorker()
+    bench.offer(other)
+    until(lambda: len(bench.outcomes) == 3, "the others to be done")
+    assert other.events == [b"2", b"3"]
+
+
+def test_a_dead_worker_that_has_begun_nothing_costs_nobody_anything(bench: Bench) -> None:
+    """Not even the event that it was given first."""
+    dead = busy_with_one_ahead(bench, None, WorkerCrashed("it exited"))
+    dead.unread.appendleft(dead.events.pop())
+    dead.gate.set()
+    until(lambda: bench.retired, "it to be given up")
+    assert bench.outcomes == []
+    bench.offer(FakeWorker())
+    until(lambda: len(bench.outcomes) == 3, "all to be done")
+    assert bench.outcomes == [(b"1", REPLY), (b"2", REPLY), (b"3", REPLY)]
+
+
+def test_one_that_dies_after_it_has_begun_two_loses_both(bench: Bench) -> None:
+    """Each is told."""
+    crash = WorkerCrashed("it exited")
+    dead = busy_with_one_ahead(bench, None, crash)
+    dead.begin()
+    dead.gate.set()
+    until(lambda: bench.retired, "it to be given up")
+    assert [event for event, _ in bench.outcomes] == [b"1", b"2"]
+    assert all(isinstance(outcome, WorkerCrashed) for _, outcome in bench.outcomes)
+
+
+def test_what_is_given_ahead_to_one_that_asks_to_be_replaced_is_for_others(bench: Bench) -> None:
+    """With the event that it does not want itself."""
+    tired = busy_with_one_ahead(bench, None, ReplaceMe())
+    tired.gate.set()
+    until(lambda: bench.retired == [tired], "it to be given up")
+    bench.offer(FakeWorker())
+    until(lambda: len(bench.outcomes) == 3, "all to be done")
+    assert bench.outcomes == [(b"1", REPLY), (b"2", REPLY), (b"3", REPLY)]
+
+
+def test_what_it_has_begun_before_it_is_replaced_it_ends(bench: Bench) -> None:
+    """It is not given to two."""
+    tired = busy_with_one_ahead(bench, None, ReplaceMe())
+    tired.begin()
+    tired.gate.set()
+    until(lambda: bench.retired == [tired], "it to be given up")
+    assert bench.outcomes == [(b"2", REPLY)]
+    bench.offer(FakeWorker())
+    until(lambda: len(bench.outcomes) == 3, "all to be done")
+
+
+def test_a_full_relay_is_no_place_for_one_more(bench: Bench) -> None:
+    """The event waits on."""
+    worker = FakeWorker(takes_ahead=True)
+    worker.full = True
+    for event in (b"1", b"2", b"3", b"4"):
+        bench.dispatcher.submit(bench.job(event))
+    bench.offer(worker)
+    until(lambda: len(bench.outcomes) == 4, "all to be done")
+    assert worker.events == [b"1", b"2", b"3", b"4"]
+
+
+def test_refusing_fails_what_is_given_ahead(bench: Bench) -> None:
+    """As what waits; what has been begun ends."""
+    worker = busy_with_one_ahead(bench)
+    bench.dispatcher.refuse()
+    assert [event for event, _ in bench.outcomes] == [b"2", b"3"]
+    worker.gate.set()
+    until(lambda: len(bench.outcomes) == 3, "it to be done")
+    assert bench.outcomes[-1] == (b"1", REPLY)

@@ -8,9 +8,9 @@ import pytest
 
 from threadchat.errors import WorkerReported, WorkerViolation
 from threadchat.wire import goridge
-from threadchat.wire.goridge import Frame
+from threadchat.wire.goridge import Frame, encode_with_context
 from threadchat.workers.payload import (
-    REPLACE_ME_FRAME,
+    REPLACE_ME,
     STOP_FRAME,
     EventContext,
     ReplaceMe,
@@ -45,7 +45,7 @@ def test_a_context_is_escaped_as_go_does() -> None:
 def test_control_frames_are_those_of_the_recorded_session() -> None:
     """To the byte."""
     assert STOP_FRAME.hex() == "13090d0000003a6bfacb0000" + b'{"stop":true}'.hex()
-    assert REPLACE_ME_FRAME.hex() == "14000d000000f339efdb00000d000000" + b'{"stop":true}'.hex()
+    assert encode_with_context(REPLACE_ME, b"").hex() == "14000d000000f339efdb00000d000000" + b'{"stop":true}'.hex()
     assert pid_frame(30971, asks=True).hex() == "13090d0000003a6bfacb0000" + b'{"pid":30971}'.hex()
     assert pid_frame(31012, asks=False).hex() == "13010d000000fb208afb0000" + b'{"pid":31012}'.hex()
 

@@ -20,6 +20,7 @@ from threadchat.errors import ExecTimeout, NoFreeWorker, WorkerCrashed, WorkerEr
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import Verdict
 from threadchat.workers.pool import Pool
+from threadchat.workers.process import State
 
 
 def pid(pool: Pool) -> int:
@@ -48,13 +49,48 @@ def test_workers_take_turns() -> None:
     assert order == order[:3] * 3
 
 
-def test_many_threads_share_few_workers() -> None:
+SDK_WORKER = "tests/workers/sdk_worker.py"
+
+
+@pytest.mark.parametrize("script", ["good", SDK_WORKER])
+def test_many_threads_share_few_workers(script: str) -> None:
     """Each event gets its own answer."""
     bodies = [b"%d\r\n" % number for number in range(200)]
-    with pooling("good", num_workers=2) as (pool, _), ThreadPoolExecutor(20, "client") as clients:
+    with pooling(script, num_workers=2) as (pool, _), ThreadPoolExecutor(20, "client") as clients:
         answers = list(clients.map(lambda body: pool.exec(event(body)).body, bodies))
 
     assert answers == bodies
+
+
+def test_only_what_a_worker_dies_of_is_lost() -> None:
+    """Not what it has been given ahead, small or large; and nobody else notices."""
+    bodies = [b"die\r\n" if number % 30 == 29 else b"%d" % number * (number % 7) ** 5 for number in range(300)]
+    with pooling(SDK_WORKER, num_workers=2) as (pool, log), ThreadPoolExecutor(20, "client") as clients:
+
+        def ask(body: bytes) -> bytes:
+            try:
+                return pool.exec(event(body)).body
+            except WorkerCrashed:
+                return b"die\r\n"
+
+        assert list(clients.map(ask, bodies)) == bodies
+    stopped = [entry["status"] for entry in log.entries if entry["event"] == "worker_stopped"]
+    assert stopped.count(1) == 10
+
+
+def test_nothing_waits_behind_a_slow_event(tmp_path: Path) -> None:
+    """What its worker was given ahead is done by another."""
+    gate = tmp_path / "gate"
+    bodies = [b"%d\r\n" % number for number in range(300)]
+    slow = b"wait %s\r\n" % os.fsencode(gate)
+    with pooling(SDK_WORKER, num_workers=2) as (pool, _), ThreadPoolExecutor(21, "client") as clients:
+        before = list(clients.map(lambda body: pool.submit(event(body), lambda _: None), bodies[:100]))
+        waiting = clients.submit(lambda: pool.exec(event(slow)).body)
+        answers = list(clients.map(lambda body: pool.exec(event(body)).body, bodies))
+        assert (answers, len(before)) == (bodies, 100)
+        assert not waiting.done()
+        gate.touch()
+        assert waiting.result() == slow
 
 
 def test_a_large_message_goes_there_and_back() -> None:
@@ -73,7 +109,7 @@ def test_an_event_waits_for_a_worker_but_not_for_ever() -> None:
     with pooling("hangs") as (pool, _):
         pool._config = pool._config.model_copy(update={"allocate_timeout": 0.05})
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
+        until(lambda: pool.workers()[0].state is State.WORKING, "the worker to be busy")
         with pytest.raises(NoFreeWorker, match=r"none within 0\.05 s"):
             pool.exec(event(b"hello\r\n"))
         pool.workers()[0].kill()
@@ -84,7 +120,7 @@ def test_the_queue_has_a_limit() -> None:
     """max_queue_size counts what is queued and what is executing."""
     with pooling("hangs", max_queue_size=1) as (pool, _):
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
+        until(lambda: pool.workers()[0].state is State.WORKING, "the worker to be busy")
         with pytest.raises(NoFreeWorker, match="max_queue_size"):
             pool.exec(event(b"hello\r\n"))
         pool.workers()[0].kill()
@@ -179,7 +215,7 @@ def test_reset_does_not_wait_for_ever() -> None:
     """A worker that hangs is killed after reset_timeout."""
     with pooling("hangs", reset_timeout="50ms") as (pool, _):
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
+        until(lambda: pool.workers()[0].state is State.WORKING, "the worker to be busy")
         pool._config = pool._config.model_copy(update={"reset_timeout": 0.05})
         try:
             pool.reset()
@@ -225,7 +261,7 @@ def test_close_lets_an_event_finish() -> None:
     answers = []
     with pooling("answers_slowly") as (pool, _):
         busy = in_thread(lambda: answers.append(pool.exec(event(b"bad\r\n"))))
-        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
+        until(lambda: pool.workers()[0].state is State.WORKING, "the worker to be busy")
         waiting = in_thread(lambda: pool.exec(event(b"hello\r\n")), NoFreeWorker)
         until(lambda: pool._dispatcher.waiting, "an event to wait")
     busy.join()
@@ -238,7 +274,7 @@ def test_close_does_not_wait_for_ever() -> None:
     """destroy_timeout says how long."""
     with pooling("hangs", destroy_timeout="50ms") as (pool, _):
         busy = in_thread(lambda: pool.exec(event(b"bad\r\n")), WorkerCrashed)
-        until(lambda: not pool._dispatcher._idle, "the worker to be busy")
+        until(lambda: pool.workers()[0].state is State.WORKING, "the worker to be busy")
     busy.join()
 
 

@@ -20,11 +20,11 @@ from threadchat.workers.process import State, WorkerProcess
 
 
 @contextmanager
-def worker(script: str, max_jobs: int = 0) -> Iterator[WorkerProcess]:
+def worker(script: str) -> Iterator[WorkerProcess]:
     """Give a worker that is ready; the test ends it."""
     log, _ = captured_log()
     launcher = Launcher(Spawn.model_validate({"command": command(script), "env": environment()}), log)
-    yield launcher.launch(30, max_jobs)
+    yield launcher.launch(30, 0)
     launcher.close()
 
 
@@ -35,25 +35,15 @@ def exchanged(worker: WorkerProcess, event: bytes, timeout: float | None) -> Rep
 
 
 def test_an_event_is_answered() -> None:
-    """And counted."""
+    """And it is ready for the next."""
     with worker("good") as good:
         assert exchanged(good, event(b"hello\r\n"), None) == Reply(Verdict.WRITE, b"hello\r\n")
-        assert (good.state, good.jobs) == (State.READY, 1)
+        assert good.state.value == "ready"
         assert good.resident_bytes() > 1_000_000
         assert "tests.workers.bad.good" in good.command
         assert good.stop() == 0
         assert good.state is State.STOPPED
         assert good.resident_bytes() == 0
-
-
-def test_the_last_job_is_answered_and_then_it_is_time() -> None:
-    """max_jobs says so, not the worker."""
-    with worker("good", max_jobs=2) as good:
-        exchanged(good, event(b"one\r\n"), None)
-        assert good.retirement == ""
-        assert exchanged(good, event(b"two\r\n"), None).body == b"two\r\n"
-        assert good.retirement == "max_jobs"
-        good.stop()
 
 
 def test_a_farewell_is_read() -> None:
@@ -84,7 +74,6 @@ def test_one_that_died_did_not_take_the_event() -> None:
         os.waitid(os.P_PID, good.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(EventNotTaken):
             exchanged(good, event(b"hello\r\n"), None)
-        assert good.jobs == 0
         good.stop()
 
 

@@ -25,6 +25,13 @@ def pipes() -> Ends:
     return PipeRelay(here_read, here_write), PipeRelay(there_read, there_write)
 
 
+def recallable_pipes() -> Ends:
+    here, there = pipes()
+    assert isinstance(here, PipeRelay)
+    assert here.make_recallable()
+    return here, there
+
+
 def sockets() -> Ends:
     here, there = socket.socketpair()
     return SocketRelay(here), SocketRelay(there)
@@ -40,7 +47,7 @@ def tcp_sockets() -> Ends:
     return SocketRelay(here), SocketRelay(there)
 
 
-@pytest.fixture(params=[pipes, sockets, tcp_sockets])
+@pytest.fixture(params=[pipes, recallable_pipes, sockets, tcp_sockets])
 def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
     """The daemon's end and the worker's end of one relay."""
     here, there = request.param()
@@ -108,6 +115,63 @@ def test_the_end_of_the_other_side_is_seen() -> None:
             here.receive()
         assert here.stray() == "it had died"
         here.close()
+
+
+def test_a_frame_is_all_in_the_pipe_or_waits() -> None:
+    """What does not fit now is not cut."""
+    here, there = recallable_pipes()
+    frame, count = encode(bytes(4000)), 0
+    while here.send_now(frame):
+        count += 1
+    assert count >= 2
+    for _ in range(count):
+        assert there.receive() == Frame(bytes(4000))
+    assert not there.readable()
+    here.close()
+    there.close()
+
+
+def test_frames_can_be_taken_back_until_they_are_read() -> None:
+    """One at a time, the first one first."""
+    here, there = recallable_pipes()
+    frames = [encode(b"%d" % number) for number in range(3)]
+    for frame in frames:
+        here.send(frame)
+    assert here.recall() == frames[0]
+    assert there.receive() == Frame(b"1")
+    assert not there.surplus
+    assert here.recall() == frames[2]
+    assert here.recall() == b""
+    here.close()
+    there.close()
+
+
+def test_the_end_of_the_other_side_is_seen_where_frames_can_be_taken_back() -> None:
+    """Though we hold the pipe open for reading ourselves: a frame that does not fit is not waited for."""
+    here, there = recallable_pipes()
+    there.close()
+    with pytest.raises(WorkerCrashed):
+        here.send(LARGE)
+    here.close()
+
+
+@pytest.mark.parametrize("missing", ["os.open", "fcntl.fcntl"])
+def test_not_every_system_lets_frames_be_taken_back(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There they are sent as ever."""
+    here, there = pipes()
+    assert isinstance(here, PipeRelay)
+
+    def fail(*_: object) -> int:
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(missing, fail)
+        assert not here.make_recallable()
+    here.send(encode(b"one") + encode(b"two"))
+    assert here.recall() == b""
+    assert there.receive() == Frame(b"one")
+    here.close()
+    there.close()
 
 
 def test_what_nobody_asked_for_is_quoted(ends: Ends) -> None:

@@ -20,7 +20,7 @@ from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 from threadchat.wire.delimiter import DelimiterDecoder
 from threadchat.wire.goridge import encode_with_context
-from threadchat.workers.dispatcher import Job, Outcome
+from threadchat.workers.job import Job, Outcome
 from threadchat.workers.payload import CLOSE, WRITE, WRITECLOSE, EventContext
 from threadchat.workers.pool import Pool
 

@@ -45,6 +45,7 @@ _CHECKED = struct.Struct("<BBI")
 _UNCHECKED = struct.Struct("<IBB")
 _HEADER = struct.Struct("<BBIIBB")
 _OPTIONS = [struct.Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1)]
+_ONE_OPTION = _OPTIONS[1]
 _VERSION_1 = 0x10
 _WORDS = HEADER_BYTES // 4
 
@@ -60,23 +61,25 @@ class Frame(NamedTuple):
 
 def encode(payload: bytes, options: Sequence[int] = (), flags: int = 0, stream: int = 0) -> bytes:
     """Return a frame as bytes. Raises ValueError for what no header can say."""
-    if len(options) > MAX_OPTIONS:
-        raise ValueError(f"a frame has at most {MAX_OPTIONS} options, not {len(options)}")
+    count = len(options)
+    if count > MAX_OPTIONS:
+        raise ValueError(f"a frame has at most {MAX_OPTIONS} options, not {count}")
     try:
-        return b"".join((_header(len(payload), flags, stream, *options), payload))
+        return b"".join((_header(len(payload), count, flags, stream), _OPTIONS[count].pack(*options), payload))
     except struct.error as problem:
         raise ValueError(f"not a frame: {problem}") from None
 
 
 def encode_with_context(context: bytes, body: bytes) -> bytes:
     """Return an event or a reply: a payload of *context* then *body*, its one option the context's length."""
-    return b"".join((_header(len(context) + len(body), 0, 0, len(context)), context, body))
+    size = len(context)
+    return b"".join((_header(size + len(body), 1, 0, 0), _ONE_OPTION.pack(size), context, body))
 
 
 @lru_cache(1024)  # payloads differ, headers rarely do
-def _header(length: int, flags: int, stream: int, *options: int) -> bytes:
-    checked = _CHECKED.pack(_VERSION_1 | (_WORDS + len(options)), flags, length)
-    return checked + _UNCHECKED.pack(crc32(checked), stream, 0) + _OPTIONS[len(options)].pack(*options)
+def _header(length: int, options: int, flags: int, stream: int) -> bytes:
+    checked = _CHECKED.pack(_VERSION_1 | (_WORDS + options), flags, length)
+    return checked + _UNCHECKED.pack(crc32(checked), stream, 0)
 
 
 @lru_cache(1024)

@@ -2,19 +2,15 @@
 One event, one answer: how the daemon knows that an answer is the answer to the event it gave.
 
 Nothing in an answer says so, and a worker that answers one event twice is off by one from then on: in RoadRunner
-its clients get each other's bytes. To look whether something waits to be read before the next event is written is
-not enough: the worker is often suspended between its two answers, by the very thread that its first one wakes.
+its clients get each other's bytes. There are three kinds of workers, and a dialogue for each:
 
-So after each event the daemon asks the question of the handshake again. Every worker that is built on the PHP library
-answers it whenever it comes, which is when it is back in its loop, after all it had to say about the event. The
-next event is written when that answer has come. Nobody waits for it: it is read when the worker is needed next.
-The SDK answers once by itself and is not asked. A worker that does not understand the question is only looked at.
+* One built on our SDK is told to number its answers (:class:`NumberedDialogue`).
+* One built on the PHP library answers the question of the handshake whenever it comes, which is when it is back in its
+  loop, after all it had to say about an event. So it is asked after each event (:class:`AskedDialogue`).
+* Any other is only looked at: what waits to be read before an event is nobody's answer (:class:`Dialogue`). That is not
+  enough: a worker is often suspended between its two answers, by the very thread that its first one wakes.
 
-The question goes with the event, in one write. Not so over a socket: there a worker can look for more while it handles
-an event (``Worker::getPayload()``), and would swallow it; so it is asked when it has answered. But for CLOSE, which
-RoadRunner's own example leaves unanswered: that the question is answered instead is how this is noticed at once.
-
-A dialogue belongs to whoever holds its worker.
+A dialogue belongs to whoever holds its worker, but for :meth:`Dialogue.recall`.
 """
 
 from __future__ import annotations
@@ -22,24 +18,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from enum import Enum
 
 from threadchat.errors import ExecTimeout, FrameError, Unanswered, WorkerCrashed, WorkerError
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame
-from threadchat.workers.payload import SDK_MARK, pid_frame, read_pid
-from threadchat.workers.relay import Relay, SocketRelay
+from threadchat.workers.payload import NUMBER_FRAME, SDK_MARK, pid_frame, read_pid
+from threadchat.workers.relay import PipeRelay, Relay, SocketRelay
 
 #: How long a worker that has just answered the question may take to answer it once more, in seconds.
 PROOF_SECONDS = 2.0
-
-
-class Proof(Enum):
-    """What there is to know that a worker is done with an event."""
-
-    SDK = "the SDK answers each event once"
-    ASKED = "it answers the question of the handshake at any time"
-    NONE = "nothing"
 
 
 class EventNotTaken(WorkerCrashed):
@@ -51,36 +38,30 @@ class NoProof(WorkerError):  # noqa: N818
 
 
 class Dialogue:
-    """The daemon's side of *relay*, after the handshake. *patience*: seconds that it may be busy after an answer."""
+    """The daemon's side of *relay*, after the handshake, with a worker that is only looked at."""
 
-    def __init__(self, relay: Relay, proof: Proof, patience: float) -> None:
+    #: Whether a worker may be given its next event before it has answered the last one: :meth:`give_ahead`.
+    takes_ahead = False
+
+    #: Whether :meth:`give` would wait for the worker: it has not said yet that it is done with the last event.
+    owes = False
+
+    #: How many options an answer has.
+    options = 1
+
+    def __init__(self, relay: Relay) -> None:
         self.relay = relay
-        self._patience = patience
-        self._asked = proof is Proof.ASKED
-        self._asks_later = isinstance(relay, SocketRelay)
-        self._asked_already = False
-        self._looked_at = proof is Proof.NONE
-        self._question = pid_frame(os.getpid(), asks=True)
-        self._owes = False  # the answer to the last question
-        self.problem = ""  # a second answer to the last event
-
-    @property
-    def owes(self) -> bool:
-        """Whether :meth:`give` would wait for the worker: it has not said yet that it is done with the last event."""
-        return self._owes
+        #: Give the event after the one that it has. Only where ``takes_ahead``. False: there is no room for it now.
+        self.give_ahead = relay.send_now
+        #: Return the first frame that the worker has not begun to read, which it will not get; b"" if there is none.
+        self.recall = relay.recall
+        self.problem = ""  # a second answer to an event; the worker is of no use any more
 
     def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
         """Give *event*; *closing*: it is one that may go without an answer. Raises EventNotTaken."""
-        relay = self.relay
-        try:
-            if self._owes:
-                self._settle(self._patience if timeout is None else min(timeout, self._patience))
-            elif self._looked_at and relay.readable():
-                raise EventNotTaken(relay.stray())
-            self._asked_already = self._asked and (closing or not self._asks_later)
-            relay.send(event + self._question if self._asked_already else event, timeout)
-        except (WorkerCrashed, FrameError) as problem:
-            raise EventNotTaken(str(problem)) from None
+        if self.relay.readable():
+            raise EventNotTaken(self.relay.stray())
+        self._send(event, timeout)
 
     def take(self, timeout: float | None) -> Frame:
         """
@@ -88,15 +69,52 @@ class Dialogue:
 
         Raises Unanswered, after which all is well; and WorkerCrashed, FrameError and ExecTimeout.
         """
+        frame = self.relay.receive(timeout)
+        if self.relay.surplus:
+            self.problem = "it sent a second frame for one event"
+        return frame
+
+    def _send(self, event: bytes, timeout: float | None) -> None:
+        try:
+            self.relay.send(event, timeout)
+        except WorkerCrashed as problem:
+            raise EventNotTaken(str(problem)) from None
+
+
+class AskedDialogue(Dialogue):
+    """
+    With a worker that answers the handshake's question at any time. *patience*: seconds it may be busy after an answer.
+
+    The question goes with the event, in one write; nobody waits for its answer, which is read when the worker is needed
+    next. Not so over a socket: there a worker can look for more while it handles an event (``Worker::getPayload()``),
+    and would swallow it; so it is asked when it has answered. But for CLOSE, which RoadRunner's own example leaves
+    unanswered: that the question is answered instead is how this is noticed at once.
+    """
+
+    def __init__(self, relay: Relay, patience: float) -> None:
+        super().__init__(relay)
+        self._patience = patience
+        self._asks_later = isinstance(relay, SocketRelay)
+        self._asked_already = False
+        self._question = pid_frame(os.getpid(), asks=True)
+
+    def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
+        """Give *event*, when the last question has been answered. Raises EventNotTaken."""
+        if self.owes:
+            self._settle(self._patience if timeout is None else min(timeout, self._patience))
+        self._asked_already = closing or not self._asks_later
+        self._send(event + self._question if self._asked_already else event, timeout)
+
+    def take(self, timeout: float | None) -> Frame:
+        """Return the answer to the event. Raises Unanswered if that to the question is the first."""
         relay = self.relay
         frame = relay.receive(timeout)
-        if self._asked:
-            if not self._asked_already:
-                with contextlib.suppress(WorkerCrashed):  # since it has answered: whoever gives it an event will see
-                    relay.send(self._question, self._patience)
-            elif frame.flags & goridge.CONTROL:
-                raise Unanswered("it went on to the next event without an answer")
-            self._owes = True
+        if not self._asked_already:
+            with contextlib.suppress(WorkerCrashed):  # since it has answered: whoever gives it an event will see
+                relay.send(self._question, self._patience)
+        elif frame.flags & goridge.CONTROL:
+            raise Unanswered("it went on to the next event without an answer")
+        self.owes = True
         if relay.surplus:
             self._look_at_surplus()
         return frame
@@ -107,11 +125,13 @@ class Dialogue:
 
         A worker that does much after its answer, or has swallowed the question, is not waited for for ever.
         """
-        self._owes = False
+        self.owes = False
         try:
             frame = self.relay.receive(timeout)
         except ExecTimeout as problem:
             raise EventNotTaken(f"it is still busy with the last event: {problem}") from None
+        except (WorkerCrashed, FrameError) as problem:
+            raise EventNotTaken(str(problem)) from None
         if not frame.flags & goridge.CONTROL:
             raise EventNotTaken("it sent a second frame for one event")
         if self.relay.surplus:
@@ -119,11 +139,40 @@ class Dialogue:
 
     def _look_at_surplus(self) -> None:
         following = self.relay.next_frame()
-        if self._asked and following and following.flags & goridge.CONTROL:
-            self._owes = False
+        if following and following.flags & goridge.CONTROL:
+            self.owes = False
             following = self.relay.next_frame()
-        if following or not self._owes:  # half a frame may be the beginning of the answer that is owed
+        if following or not self.owes:  # half a frame may be the beginning of the answer that is owed
             self.problem = "it sent a second frame for one event" if following or self.relay.surplus else ""
+
+
+class NumberedDialogue(Dialogue):
+    """With a worker built on our SDK, which says with each answer what it answers: its first event is number 1."""
+
+    options = 2
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__(relay)
+        self._events = 0  # that have been answered
+        relay.send(NUMBER_FRAME)
+        self.takes_ahead = isinstance(relay, PipeRelay) and relay.make_recallable()
+
+    def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
+        """Give *event*. Raises EventNotTaken."""
+        self._send(event, timeout)
+
+    def take(self, timeout: float | None) -> Frame:
+        """Return the answer to the first event without one. A further one to an event before is dropped."""
+        expected = (self._events + 1) & 0xFFFFFFFF
+        while True:
+            frame = self.relay.receive(timeout)
+            number = frame.options[-1] if frame.options else 0
+            if number == expected:
+                self._events = expected
+                return frame
+            if number == 0 or number > expected:
+                raise FrameError(f"it answered event {number} instead of {expected}")
+            self.problem = "it sent a second frame for one event"
 
 
 def shake_hands(relay: Relay, timeout: float) -> Frame:
@@ -134,12 +183,12 @@ def shake_hands(relay: Relay, timeout: float) -> Frame:
     return answer
 
 
-def prove(relay: Relay, answer: Frame) -> Proof:
+def begin_dialogue(relay: Relay, answer: Frame, patience: float) -> Dialogue:
     """Find out how the worker that gave *answer* to the handshake can be kept in step. Raises NoProof."""
     if SDK_MARK in json.loads(answer.payload):
-        return Proof.SDK
+        return NumberedDialogue(relay)
     try:
         shake_hands(relay, PROOF_SECONDS)
     except (WorkerError, FrameError) as problem:
         raise NoProof(str(problem)) from None
-    return Proof.ASKED
+    return AskedDialogue(relay, patience)

@@ -1,58 +1,29 @@
 """
-Which worker gets which event, and in which thread.
+Which thread brings an event to a worker, and which one its answer back.
 
 Alone, an event is handled in the thread that brings it, because to wake another would take longer than the event.
 When no worker is idle it waits in a queue, and its thread goes on: whoever is done with a worker takes the next event
-from the queue, and so does not wait to be woken between two events. That is for the threads ``worker-exec``, of
-which there are at most as many as workers; so under load few threads do all the work instead of all threads a little.
+from the queue, and so does not wait to be woken between two events. That is for the threads ``worker-exec``
+(runners.py); so under load few threads do all the work instead of all threads a little.
 
-Idle workers and waiting events queue in the order in which they came. One lock guards both queues, for memory only.
+Which worker gets which event is the roster's business (roster.py); one lock guards it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable
-from queue import SimpleQueue
+from collections.abc import Callable, Sequence
 
-from threadchat.errors import NoFreeWorker, WorkerError
+from threadchat.errors import NoFreeWorker, WorkerCrashed, WorkerError
 from threadchat.workers.dialogue import EventNotTaken
-from threadchat.workers.payload import ReplaceMe, Reply
-from threadchat.workers.process import READY, WorkerProcess
+from threadchat.workers.job import Job, Outcome
+from threadchat.workers.payload import ReplaceMe
+from threadchat.workers.process import READY, WORKING, WorkerProcess
+from threadchat.workers.roster import Roster
+from threadchat.workers.runners import Runners
 
 #: For how many requests to be replaced one event is given to yet another worker.
 REPLACE_REQUESTS = 3
-
-#: An event that goes into any relay at once, as the one before has been read: PIPE_BUF, pipe(7).
-_FITTING_BYTES = 4096
-
-#: What became of an event.
-Outcome = Reply | WorkerError
-
-
-class Job:
-    """
-    An event on its way: an encoded frame, the seconds that a worker has for it, and who is told the outcome.
-
-    *done* is called once, in any thread, with no lock held. It must neither block nor raise. A *closing* event may go
-    without an answer.
-    """
-
-    __slots__ = ("closing", "done", "event", "requests", "timeout")
-
-    def __init__(
-        self, event: bytes, timeout: float | None, done: Callable[[Outcome], None], *, closing: bool = False
-    ) -> None:
-        self.event = event
-        self.timeout = timeout
-        self.done = done
-        self.closing = closing
-        self.requests = 0  # of workers that had it, to be replaced
-
-
-#: A worker and the event that it has been given.
-_Run = tuple[WorkerProcess, Job]
 
 
 class Dispatcher:
@@ -65,167 +36,183 @@ class Dispatcher:
     def __init__(self, limit: int, retired: Callable[[WorkerProcess], None]) -> None:
         self._limit = limit
         self._retired = retired
+        self._runners = Runners(self._take)
         self._lock = threading.Lock()
-        self._idle: deque[WorkerProcess] = deque()
-        self._waiting: deque[Job] = deque()
-        self._events = 0  # waiting or executing
+        self._roster = Roster()
         self._closing = False
-        self._runs: SimpleQueue[_Run | None] = SimpleQueue()
-        self._runners: list[threading.Thread] = []
-        self._parked = 0  # runners that nothing has been handed over to
 
     @property
     def waiting(self) -> int:
         """How many events wait for a worker."""
-        return len(self._waiting)
+        return len(self._roster.waiting)
 
     def submit(self, job: Job) -> None:
         """Have *job* done: before this returns if a worker is idle, later otherwise. Raises NoFreeWorker."""
+        roster = self._roster
         with self._lock:
             if self._closing:
                 raise NoFreeWorker("the pool is stopping")
-            if self._limit and self._events >= self._limit:
-                raise NoFreeWorker(f"{self._events} events are queued or executing (max_queue_size)")
-            self._events += 1
-            if not self._idle:
-                self._waiting.append(job)
-                return
-            worker = self._idle.popleft()
-        run = self._give(worker, job)
-        while run and run[1] is job:
-            run = self._take(*run)
-        if run:
-            self._hand_over(run)
+            if self._limit and roster.events >= self._limit:
+                raise NoFreeWorker(f"{roster.events} events are queued or executing (max_queue_size)")
+            roster.events += 1
+            worker = roster.place(job)
+        if worker and (following := self._give(worker, job)) and (following := self._take(following)):
+            self._runners.run(following)
 
     def withdraw(self, job: Job) -> bool:
         """Take *job* back if it still waits; it is not told an outcome then. False: it is being done, or is done."""
         with self._lock:
-            if job not in self._waiting:
-                return False
-            self._waiting.remove(job)
-            self._events -= 1
-            return True
+            return self._roster.withdraw(job)
 
     def offer(self, worker: WorkerProcess) -> None:
         """Take a new worker into service, unless it is to retire already."""
         with self._lock:
-            job = None if worker.retirement else self._next(worker)
-        if job:
-            if run := self._give(worker, job):
-                self._hand_over(run)
-        elif worker.retirement:
+            job = self._roster.join(worker)
+            retires = not self._roster.serves(worker)
+        if retires:
             self._retired(worker)
+        elif job and (following := self._give(worker, job)):
+            self._runners.run(following)
 
     def withhold(self, worker: WorkerProcess, reason: str) -> bool:
         """Give *worker* no more events; return whether it was idle, and is the caller's now. If not, it will retire."""
         with self._lock:
             worker.retirement = worker.retirement or reason
-            if worker not in self._idle:
-                return False
-            self._idle.remove(worker)
-            return True
+            return self._roster.leave_if_idle(worker)
 
     def refuse(self) -> None:
         """Take no more events, and have those that wait fail."""
         with self._lock:
             self._closing = True
-            waiting, self._waiting = self._waiting, deque()
-            self._events -= len(waiting)
-        for job in waiting:
+            jobs = self._roster.withdraw_all()
+        for job in jobs:
             job.done(NoFreeWorker("the pool is stopping"))
 
     def close(self) -> None:
         """End the threads. No worker is left by now."""
-        for _ in self._runners:
-            self._runs.put(None)
-        for runner in self._runners:
-            runner.join()
+        self._runners.close()
 
-    def _give(self, worker: WorkerProcess | None, job: Job) -> _Run | None:
-        """Give *job* to *worker*, or to others if it is of no use; return who has it, if anybody has."""
+    # By whoever holds the worker; returned is who is to be waited for next, if anybody is ---------
+
+    def _give(self, worker: WorkerProcess | None, job: Job) -> WorkerProcess | None:
+        """Give *job* to *worker*, whose it is, or to others if that is of no use."""
         while worker:
             try:
                 worker.give(job.event, job.timeout, closing=job.closing)
-            except EventNotTaken as problem:
-                worker = self._another(worker, job, problem)
+            except EventNotTaken:
+                with self._lock:
+                    given, _ = self._roster.leave(worker)
+                    worker.jobs -= len(given)
+                self._retired(worker)
+                self._give_others([other for other in given if other is not job])
+                worker = self._place_again(job)
             except WorkerError as problem:
-                self._settle(worker, job, problem)
+                self._forsake(worker, problem)
                 return None
             else:
-                return worker, job
+                return worker
         return None
 
-    def _take(self, worker: WorkerProcess, job: Job) -> _Run | None:
-        """Wait for what becomes of *job*, which *worker* has; return what is to be waited for next, if anything."""
+    def _give_ahead(self, worker: WorkerProcess, job: Job) -> None:
+        """Send *job* to *worker*, whose it is, after the one it has; or to others if that does not go at once."""
+        other: Job | None = job
+        sent = worker.give_ahead(job.event)
+        with self._lock:
+            if sent:
+                other = self._roster.went_ahead(worker)
+            else:
+                self._roster.not_ahead(worker, job)
+        if other:
+            self._give_others([other])
+
+    def _take(self, worker: WorkerProcess) -> WorkerProcess | None:
+        """Wait for what *worker* says."""
         outcome: Outcome
         try:
-            outcome = worker.take(job.timeout)
-        except ReplaceMe as problem:
-            return self._give(self._another(worker, job, problem), job)
+            outcome = worker.take(self._roster.first(worker).timeout)
+        except ReplaceMe:
+            return self._replace(worker)
         except WorkerError as problem:
             outcome = problem
-        return self._settle(worker, job, outcome)
-
-    def _settle(self, worker: WorkerProcess, job: Job, outcome: Outcome) -> _Run | None:
-        """Tell *outcome*; return what *worker* does next, if anything."""
-        following: Job | None = None
-        with self._lock:
-            self._events -= 1
-            if good := worker.state is READY and not worker.retirement:
-                following = self._next(worker)
-        if following and worker.takes_at_once and len(following.event) <= _FITTING_BYTES:
-            # It works while the client before is being answered: an eighth more events a second.
-            run = self._give(worker, following)
-            job.done(outcome)
-            return run
-        job.done(outcome)
-        if not good:
-            self._retired(worker)
-        return self._give(worker, following) if following else None
-
-    def _next(self, worker: WorkerProcess) -> Job | None:
-        """Return what *worker* shall do next; if that is nothing, it is idle. Caller holds the lock."""
-        if self._waiting:
-            return self._waiting.popleft()
-        self._idle.append(worker)
+        if worker.state is READY:
+            return self._settle(worker, outcome)
+        self._forsake(worker, outcome)
         return None
 
-    def _another(self, worker: WorkerProcess, job: Job, problem: Exception) -> WorkerProcess | None:
-        """Return another worker for *job*; None if it waits for one, before all others, or will have none."""
-        if isinstance(problem, ReplaceMe):
-            worker.retirement = "it asked to be replaced"
-            job.requests += 1
-        refused = job.requests == REPLACE_REQUESTS
-        another: WorkerProcess | None = None
+    def _settle(self, worker: WorkerProcess, outcome: Outcome) -> WorkerProcess | None:
+        """Tell *outcome*, and see what *worker* does next."""
+        roster = self._roster
+        following = ahead = None
         with self._lock:
-            refused = refused or self._closing
-            if refused:
-                self._events -= 1
-            elif self._idle:
-                another = self._idle.popleft()
+            roster.events -= 1
+            job, goes_on = roster.answered(worker)
+            if goes_on:
+                worker.state = WORKING
             else:
-                self._waiting.appendleft(job)
-        if refused:
-            reason = f"{job.requests} workers in a row asked to be replaced" if job.requests else "the pool is stopping"
-            job.done(NoFreeWorker(reason))
+                following = roster.next(worker)
+            if goes_on or following:
+                ahead = roster.next_ahead(worker)
+            retires = not roster.serves(worker)
+        # Whoever can, works while the client before is being answered.
+        at_once = not following or (worker.takes_at_once and following.fits)
+        if not at_once:
+            job.done(outcome)
+        holder = self._give(worker, following) if following else worker if goes_on else None
+        if ahead and holder is worker:
+            self._give_ahead(worker, ahead)
+        if at_once:
+            job.done(outcome)
+        if retires:
+            self._retired(worker)
+        return holder
+
+    def _replace(self, worker: WorkerProcess) -> WorkerProcess | None:
+        """Give to others what *worker* does not want any more."""
+        worker.retirement = "it asked to be replaced"
+        with self._lock:
+            job, goes_on = self._roster.answered(worker)
+            jobs = [job]
+            if goes_on and (unread := self._roster.take_back(worker)):
+                jobs.append(unread)
+                goes_on = False
+            if goes_on:
+                worker.state = WORKING
+            else:
+                self._roster.leave(worker)
+        job.requests += 1
+        if job.requests == REPLACE_REQUESTS:
+            self._refuse(jobs.pop(0), f"{job.requests} workers in a row asked to be replaced")
+        self._give_others(jobs)
+        if goes_on:
+            return worker
         self._retired(worker)
-        return another
+        return None
 
-    def _hand_over(self, run: _Run) -> None:
-        """Have a runner wait for the outcome of *run*, a new one if all are busy."""
+    def _forsake(self, worker: WorkerProcess, outcome: Outcome) -> None:
+        """Tell *outcome*, the last that comes from *worker*. What it has not begun to read is for others."""
         with self._lock:
-            if self._parked:
-                self._parked -= 1
-            else:
-                runner = threading.Thread(target=self._keep_running, name="worker-exec", daemon=True)
-                self._runners.append(runner)
-                runner.start()
-        self._runs.put(run)
+            lost, unread = self._roster.leave(worker)
+            self._roster.events -= len(lost)
+        for job in lost:
+            job.done(outcome)
+            outcome = WorkerCrashed(worker.retirement)
+        self._retired(worker)
+        self._give_others(unread)
 
-    def _keep_running(self) -> None:
-        while (run := self._runs.get()) is not None:
-            following: _Run | None = run
-            while following:
-                following = self._take(*following)
-            with self._lock:
-                self._parked += 1
+    def _give_others(self, jobs: Sequence[Job]) -> None:
+        """Give *jobs*, which a worker had, to others: at once, or before all that waits."""
+        for job in reversed(jobs):
+            if following := self._give(self._place_again(job), job):
+                self._runners.run(following)
+
+    def _place_again(self, job: Job) -> WorkerProcess | None:
+        with self._lock:
+            if not self._closing:
+                return self._roster.place(job, first=True)
+        self._refuse(job, "the pool is stopping")
+        return None
+
+    def _refuse(self, job: Job, reason: str) -> None:
+        with self._lock:
+            self._roster.events -= 1
+        job.done(NoFreeWorker(reason))

@@ -21,7 +21,7 @@ from threadchat.errors import ExecTimeout, FrameError, WorkerError, WorkerStartE
 from threadchat.log import Log
 from threadchat.processor import Placement, release
 from threadchat.wire.goridge import Frame
-from threadchat.workers.dialogue import Dialogue, NoProof, Proof, prove, shake_hands
+from threadchat.workers.dialogue import Dialogue, NoProof, begin_dialogue, shake_hands
 from threadchat.workers.process import WorkerProcess
 from threadchat.workers.relay import PipeRelay, Relay
 from threadchat.workers.relay_listener import RelayListener
@@ -65,12 +65,12 @@ class Launcher:
         Raises WorkerStartError, with the reason, at the latest after *timeout* seconds.
         """
         try:
-            return self._launch(timeout, max_jobs, proof=None if self._provable else Proof.NONE)
+            return self._launch(timeout, max_jobs, provable=self._provable)
         except NoProof as problem:
             if self._provable:
                 self._provable = False
                 self._log.warning("workers_not_provable", problem=str(problem), consequence=_NOT_PROVABLE)
-            return self._launch(timeout, max_jobs, proof=Proof.NONE)
+            return self._launch(timeout, max_jobs, provable=False)
 
     def watch(self, worker: WorkerProcess, exited: Callable[[WorkerProcess], None]) -> None:
         """Have *exited* called, in the thread worker-log, when *worker* exits."""
@@ -95,14 +95,15 @@ class Launcher:
     def _named(self) -> str:
         return f"worker {subprocess.list2cmdline(self.command)!r}"
 
-    def _launch(self, timeout: float, max_jobs: int, proof: Proof | None) -> WorkerProcess:
+    def _launch(self, timeout: float, max_jobs: int, *, provable: bool) -> WorkerProcess:
         process, relay = self._start()
         try:
             if relay:
                 answer = _shake_hands(relay, timeout)
             else:
                 relay, answer = self._accept(process, timeout)
-            return WorkerProcess(process, Dialogue(relay, proof or prove(relay, answer), timeout), max_jobs)
+            dialogue = begin_dialogue(relay, answer, timeout) if provable else Dialogue(relay)
+            return WorkerProcess(process, dialogue, max_jobs)
         except WorkerError as problem:
             text = _end(process, problem)
             if relay:

@@ -62,8 +62,13 @@ _MAX_REPORT = 2000
 #: A worker that has this in its answer to the handshake is built on our SDK.
 SDK_MARK = "threadchat"
 
+#: To such a worker: let the last option of each answer be the number of the event that it answers, the first one
+#: being 1. (Not to others: RoadRunner and its workers take a frame with one more option for a broken one.)
+NUMBER_FRAME = goridge.encode(b'{"number":true}', flags=goridge.CONTROL | goridge.JSON)
+
 STOP_FRAME = goridge.encode(_STOP, flags=goridge.CONTROL | goridge.JSON)
-REPLACE_ME_FRAME = goridge.encode_with_context(_STOP, b"")
+#: The context of the answer that asks for a replacement.
+REPLACE_ME = _STOP
 
 
 class EventContext:
@@ -87,21 +92,23 @@ class EventContext:
         self.close = start + b'CLOSE"}'
 
 
-def read_reply(frame: Frame) -> Reply:
+def read_reply(frame: Frame, options: int = 1) -> Reply:
     """
     Return what *frame* tells the daemon to do. A word that is no verdict means CLOSE, as in RoadRunner.
 
+    Of its *options* the first is the length of the context.
+
     Raises WorkerReported for an error frame, ReplaceMe, and WorkerViolation for what is no reply at all.
     """
-    payload, options, flags, stream = frame
+    payload, found, flags, stream = frame
     if flags & goridge.ERROR:
         text = payload.decode("utf-8", "replace")
         raise WorkerReported(text if len(text) <= _MAX_REPORT else f"{text[:_MAX_REPORT]}… ({len(text)} characters)")
     if stream & goridge.STREAM:
         raise WorkerViolation("streamed reply: streaming is not supported")
-    if len(options) != 1 or options[0] > len(payload):
-        raise WorkerViolation(f"reply of {len(payload)} bytes with options {list(options)}")
-    size = options[0]
+    if len(found) != options or found[0] > len(payload):
+        raise WorkerViolation(f"reply of {len(payload)} bytes with options {list(found)}")
+    size = found[0]
     context, body = payload[:size], payload[size:]
     verdict = _VERDICTS.get(context)
     if verdict is None:

@@ -19,7 +19,8 @@ from queue import Empty, SimpleQueue
 from threadchat.config import Pool as PoolConfig
 from threadchat.errors import NoFreeWorker, WorkerError, WorkerStartError
 from threadchat.log import Log
-from threadchat.workers.dispatcher import Dispatcher, Job, Outcome
+from threadchat.workers.dispatcher import Dispatcher
+from threadchat.workers.job import Job, Outcome
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import Reply
 from threadchat.workers.process import STOP_SECONDS, State, WorkerProcess

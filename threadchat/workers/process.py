@@ -2,7 +2,8 @@
 One worker process: its start and handshake, its states, one event at a time, its end.
 
 A worker is held by one thread at a time: by the one that started it, then by whoever took it from the pool.
-Only :meth:`WorkerProcess.kill` may be called by anybody. Who may have it when is pool.py's business.
+Only :meth:`WorkerProcess.kill` may be called by anybody, and ``recall`` under the dispatcher's lock.
+Who may have it when is pool.py's business.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from threadchat.errors import (
     WorkerReported,
     WorkerViolation,
 )
-from threadchat.workers.dialogue import Dialogue, EventNotTaken
+from threadchat.workers.dialogue import Dialogue
 from threadchat.workers.payload import STOP_FRAME, Reply, read_reply
 
 #: How long a worker may take to end by itself once told so, and then once terminated, in seconds.
@@ -68,7 +69,12 @@ class WorkerProcess:
         self.pid = process.pid
         self.state = State.READY
         self.max_jobs = max_jobs
-        self.jobs = 0
+        self.jobs = 0  # counted by the dispatcher: events it has been given
+        self.takes_ahead = dialogue.takes_ahead
+        #: Let it have another event as soon as it has answered the one it has. False: not now.
+        self.give_ahead = dialogue.give_ahead
+        #: Take back the first event given that it has not begun to read, and return it; b"" if there is none.
+        self.recall = dialogue.recall
         self.exited = False  # noted by the thread worker-log
         self.retirement = ""  # why it shall be replaced as soon as it is idle; see Dispatcher.withhold
         self.created_ns = time.time_ns()
@@ -106,14 +112,12 @@ class WorkerProcess:
         try:
             self._dialogue.give(event, timeout, closing=closing)
         except WorkerError as problem:
-            self.jobs += not isinstance(problem, EventNotTaken)
             self.invalidate(str(problem))
             raise
-        self.jobs += 1
 
     def take(self, timeout: float | None) -> Reply:
         """
-        Return the answer to the event given.
+        Return the answer to the first event given that has none.
 
         Raises WorkerReported, Unanswered and ReplaceMe, after which it is as good as before. After any other
         WorkerError it is INVALID. After a second frame for this one event too, but the first one counts.
@@ -122,7 +126,7 @@ class WorkerProcess:
             frame = self._dialogue.take(timeout)
             if self._dialogue.problem:
                 self.invalidate(self._dialogue.problem)
-            return read_reply(frame)
+            return read_reply(frame, self._dialogue.options)
         except (WorkerReported, Unanswered):
             raise
         except FrameError as problem:
@@ -135,8 +139,6 @@ class WorkerProcess:
             self.last_used_at = time.monotonic()
             if self.state is WORKING:
                 self.state = READY
-                if self.jobs == self.max_jobs:
-                    self.retirement = self.retirement or "max_jobs"
 
     def resident_bytes(self) -> int:
         """Return the memory it has in use, 0 if it is gone."""

@@ -1,12 +1,13 @@
 """
 The line between the daemon and one worker: frames over a pair of pipes, or over a socket.
 
-A relay belongs to whoever holds its worker: one thread at a time. It has no lock. Only :func:`close` ends
-it; a worker that dies is seen as :exc:`WorkerCrashed` by whoever reads.
+A relay belongs to whoever holds its worker: one thread at a time; it has no lock. Only :meth:`Relay.recall` may be
+called by others. :func:`close` ends it; a worker that dies is seen as :exc:`WorkerCrashed` by whoever reads.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import socket
@@ -14,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from select import PIPE_BUF
 
 from threadchat.errors import ExecTimeout, WorkerCrashed
 from threadchat.wire.goridge import Frame, FrameDecoder, excerpt
@@ -56,6 +58,14 @@ class Relay:
             raise WorkerCrashed(_closed(problem)) from None
         if sent < len(frame):
             self._send_rest(memoryview(frame)[sent:], timeout)
+
+    def send_now(self, frame: bytes) -> bool:
+        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False. Raises WorkerCrashed."""
+        raise NotImplementedError
+
+    def recall(self) -> bytes:
+        """Take back the first frame of which the other side has read nothing; b"" if there is none."""
+        return b""
 
     def receive(self, timeout: float | None = None) -> Frame:
         """Return the next frame. Raises WorkerCrashed, FrameError; ExecTimeout after *timeout* seconds."""
@@ -122,9 +132,13 @@ class Relay:
         deadline = None if timeout is None else time.monotonic() + timeout
         writable = select.poll()
         writable.register(self._write_fd, select.POLLOUT)
+        if self._read_fd != self._write_fd:
+            writable.register(self._read_fd, 0)  # its end: where frames can be recalled, writing does not tell
         while rest:
-            if not _wait(writable, deadline):
+            if not (ready := _wait(writable, deadline)):
                 raise ExecTimeout("it did not read the event in time")
+            if (self._read_fd, select.POLLHUP) in ready:
+                raise WorkerCrashed("it closed its relay")
             try:
                 rest = rest[self._write(rest) :]
             except BlockingIOError:  # less room than it takes
@@ -139,6 +153,53 @@ class PipeRelay(Relay):
     def __init__(self, read_fd: int, write_fd: int) -> None:
         os.set_blocking(write_fd, False)
         super().__init__(read_fd, write_fd, partial(os.write, write_fd))
+        self._recall_fd: int | None = None
+
+    def make_recallable(self) -> bool:
+        """
+        From now on let each frame of at most PIPE_BUF bytes be read alone, and be taken back until it is.
+
+        Only for a worker that reads at least so much at a time, or it would lose the rest: packet mode, pipe(2).
+        Returns whether that can be had here. A worker that has died is no longer noticed by what is sent to it.
+        """
+        try:
+            recall_fd = os.open(f"/proc/self/fd/{self._write_fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:  # no /proc
+            return False
+        try:
+            flags = fcntl.fcntl(self._write_fd, fcntl.F_GETFL)
+            fcntl.fcntl(self._write_fd, fcntl.F_SETFL, flags | os.O_DIRECT)
+        except OSError:  # not all that calls itself Linux has it
+            os.close(recall_fd)
+            return False
+        self._recall_fd = recall_fd
+        return True
+
+    def send_now(self, frame: bytes) -> bool:
+        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False. Raises WorkerCrashed."""
+        try:
+            self._write(frame)
+        except BlockingIOError:
+            return False
+        except OSError as problem:
+            raise WorkerCrashed(_closed(problem)) from None
+        return True
+
+    def recall(self) -> bytes:
+        """Take back the first frame of which the other side has read nothing; b"" if there is none."""
+        if self._recall_fd is None:
+            return b""
+        try:
+            return os.read(self._recall_fd, PIPE_BUF)
+        except BlockingIOError:
+            return b""
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        super().close()
+        if self._recall_fd is not None:
+            os.close(self._recall_fd)
+            self._recall_fd = None
 
 
 class SocketRelay(Relay):
@@ -165,10 +226,8 @@ class SocketRelay(Relay):
         self._socket.close()
 
 
-def _wait(poll: select.poll, deadline: float | None) -> bool:
-    if deadline is None:
-        return bool(poll.poll())
-    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
+def _wait(poll: select.poll, deadline: float | None) -> list[tuple[int, int]]:
+    return poll.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000)
 
 
 def _closed(problem: OSError) -> str:

@@ -1,0 +1,254 @@
+"""Who has which event, who waits, and what is given ahead and taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.workers.fake_worker import FakeWorker
+from threadchat.workers.job import Job
+from threadchat.workers.process import WorkerProcess
+from threadchat.workers.roster import AHEAD_SECONDS, Roster
+
+
+def job(event: bytes, timeout: float | None = None) -> Job:
+    """Return an event."""
+    return Job(event, timeout, lambda _: None)
+
+
+class House:
+    """A roster whose workers get at once what they are given, as the dispatcher sees to."""
+
+    def __init__(self, *workers: FakeWorker) -> None:
+        self.roster = Roster()
+        for worker in workers:
+            assert self.roster.join(worker) is None
+
+    def submit(self, *events: bytes, timeout: float | None = None) -> None:
+        """Let events come."""
+        for event in events:
+            self.roster.events += 1
+            if worker := self.roster.place(job(event, timeout)):
+                worker.give(event, None)
+
+    def answer(self, worker: FakeWorker, at: float = 0.0) -> None:
+        """Let *worker* answer at the time *at*, in seconds; it begins what it has next."""
+        worker.last_used_at = at
+        worker.begun -= 1
+        self.roster.events -= 1
+        _, goes_on = self.roster.answered(worker)
+        following = None if goes_on else self.roster.next(worker)
+        if following:
+            worker.give(following.event, None)
+        if goes_on or following:
+            ahead = self.roster.next_ahead(worker)
+            if not worker.begun:
+                worker.begin()
+            if ahead:
+                worker.give_ahead(ahead.event)
+                assert self.roster.went_ahead(worker) is None
+
+
+def busy_with_one_ahead(**options: int) -> tuple[House, FakeWorker, FakeWorker]:
+    """Return two workers that have ``1`` and ``2`` ahead, and ``0``; ``3`` and ``4`` wait."""
+    slow, other = FakeWorker(takes_ahead=True, **options), FakeWorker()
+    house = House(slow, other)
+    house.submit(b"x", b"0", b"1", b"2", b"3", b"4")
+    for worker in (slow, other):
+        worker.begin()
+    house.answer(slow)
+    return house, slow, other
+
+
+def test_workers_and_events_wait_in_the_order_in_which_they_came() -> None:
+    """First come, first served, for both."""
+    workers = FakeWorker(), FakeWorker()
+    house = House(*workers)
+    house.submit(b"1", b"2", b"3", b"4")
+    assert [list(worker.unread) for worker in workers] == [[b"1"], [b"2"]]
+    workers[1].begin()
+    house.answer(workers[1])
+    assert workers[1].events == [b"2", b"3"]
+    assert [job.event for job in house.roster.waiting] == [b"4"]
+    assert house.roster.events == 3
+
+
+def test_what_was_had_before_comes_first() -> None:
+    """Before all that waits."""
+    house = House()
+    house.submit(b"1")
+    assert house.roster.place(job(b"0"), first=True) is None
+    assert [job.event for job in house.roster.waiting] == [b"0", b"1"]
+
+
+def test_while_events_wait_a_worker_has_one_ahead() -> None:
+    """One, and only if all other workers could have one of those that wait too."""
+    house, slow, _ = busy_with_one_ahead()
+    assert (slow.events, list(slow.unread)) == ([b"x", b"1"], [b"2"])
+    assert [job.event for job in house.roster.waiting] == [b"3", b"4"]
+    house.answer(slow)
+    assert (slow.events, list(slow.unread)) == ([b"x", b"1", b"2"], [b"3"])
+    house.answer(slow)
+    assert (slow.events, list(slow.unread)) == ([b"x", b"1", b"2", b"3"], [])
+    assert [job.event for job in house.roster.waiting] == [b"4"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "seconds"),
+    [
+        (bytes(5000), b"b", None),  # it may be long before all of it is read
+        (b"a", bytes(5000), None),
+        (b"a", b"b", 1.0),  # no two limits for one wait
+    ],
+)
+def test_not_every_event_is_given_ahead(first: bytes, second: bytes, seconds: float | None) -> None:
+    """Size and time have to fit."""
+    worker = FakeWorker(takes_ahead=True)
+    house = House(worker)
+    house.submit(b"x", first)
+    house.submit(second, timeout=seconds)
+    house.submit(b"y")
+    worker.begin()
+    house.answer(worker)
+    assert worker.events == [b"x", first]
+    assert not worker.unread
+
+
+def test_one_that_is_to_retire_has_nothing_ahead() -> None:
+    """It has its last event, as max_jobs counts, or somebody wants it replaced."""
+    _, slow, _ = busy_with_one_ahead(max_jobs=2)
+    assert (slow.events, list(slow.unread)) == ([b"x", b"1"], [])
+    house, slow, _ = busy_with_one_ahead()
+    slow.retirement = "reset"
+    house.answer(slow)
+    assert (slow.events, list(slow.unread)) == ([b"x", b"1", b"2"], [])
+    house.answer(slow)
+    assert not house.roster.serves(slow)
+
+
+def test_who_has_nothing_to_do_takes_what_lies_behind_another_event() -> None:
+    """So nobody waits behind a slow event while a worker is idle."""
+    house, slow, other = busy_with_one_ahead()
+    house.answer(other)
+    house.answer(other)
+    assert other.events == [b"0", b"3", b"4"]
+    house.answer(other)
+    assert other.events == [b"0", b"3", b"4", b"2"]
+    assert not slow.unread
+    house.answer(slow)
+    house.answer(other)
+    assert house.roster.events == 0
+
+
+def test_who_comes_free_takes_what_has_lain_too_long() -> None:
+    """Though others wait, who came later."""
+    house, _, other = busy_with_one_ahead()
+    house.answer(other, at=AHEAD_SECONDS)
+    assert other.events == [b"0", b"2"]
+    assert [job.event for job in house.roster.waiting] == [b"3", b"4"]
+
+
+def test_what_has_been_begun_cannot_be_taken() -> None:
+    """Then there is nothing to do."""
+    house, slow, other = busy_with_one_ahead()
+    slow.begin()
+    for _ in range(3):
+        house.answer(other)
+    assert other.events == [b"0", b"3", b"4"]
+    house.answer(slow)
+    house.answer(slow)
+    assert house.roster.events == 0
+
+
+def test_one_that_has_begun_neither_of_two_loses_the_first() -> None:
+    """It goes on with the second as if that was all it ever had."""
+    slow, other = FakeWorker(takes_ahead=True), FakeWorker()
+    house = House(slow, other)
+    house.submit(b"1", b"0", b"2")
+    second = house.roster.waiting.popleft()
+    house.roster._assign(slow, second)
+    slow.give_ahead(second.event)
+    assert house.roster.went_ahead(slow) is None
+    other.begin()
+    house.answer(other)
+    assert other.events == [b"0", b"1"]
+    assert list(slow.unread) == [b"2"]
+    assert house.roster.first(slow) is second
+
+
+def test_an_idle_worker_gets_at_once_what_another_was_just_given_ahead() -> None:
+    """It has come free between the decision and the sending."""
+    slow, other = FakeWorker(takes_ahead=True), FakeWorker()
+    house = House(slow)
+    house.submit(b"x", b"1", b"2")
+    slow.begin()
+    house.roster.events -= 1
+    house.roster.answered(slow)
+    following = house.roster.next(slow)
+    ahead = house.roster.next_ahead(slow)
+    assert following
+    assert ahead
+    slow.give(following.event, None)
+    slow.begin()
+    house.roster.join(other)
+    slow.give_ahead(ahead.event)
+    assert house.roster.went_ahead(slow) is ahead
+    assert house.roster.place(ahead, first=True) is other
+
+
+def test_what_waits_can_be_withdrawn_wherever_it_waits() -> None:
+    """In the queue or behind another event; not what has been begun."""
+    house, slow, _ = busy_with_one_ahead()
+    ahead, third = house.roster._given[slow][1], house.roster.waiting[0]
+    assert house.roster.withdraw(third)
+    assert house.roster.withdraw(ahead)
+    assert not slow.unread
+    assert not house.roster.withdraw(house.roster.first(slow))
+    assert house.roster.events == 3
+
+
+def test_if_the_one_before_it_is_not_begun_either_that_waits_first() -> None:
+    """A pipe gives back what was written first."""
+    house, slow, _ = busy_with_one_ahead()
+    first, ahead = house.roster._given[slow]
+    slow.unread.appendleft(slow.events.pop())
+    assert not house.roster.withdraw(ahead)
+    assert house.roster.waiting[0] is first
+
+
+def test_all_that_waits_can_be_withdrawn() -> None:
+    """What has been begun is left."""
+    house, slow, _ = busy_with_one_ahead()
+    assert sorted(job.event for job in house.roster.withdraw_all()) == [b"2", b"3", b"4"]
+    assert not slow.unread
+    assert house.roster.events == 2
+
+
+def test_one_that_leaves_leaves_what_it_has_not_begun() -> None:
+    """For others."""
+    house, slow, _ = busy_with_one_ahead()
+    had, unread = house.roster.leave(slow)
+    assert ([job.event for job in had], [job.event for job in unread]) == ([b"1"], [b"2"])
+    assert slow.jobs == 2
+    assert not house.roster.serves(slow)
+
+
+def test_a_large_event_is_not_begun_if_its_beginning_is_there() -> None:
+    """The rest of it is in nobody's way."""
+    worker = FakeWorker()
+    house = House(worker)
+    large = bytes(5000)
+    house.submit(large)
+    worker.unread.clear()
+    worker.unread.extend([large[:4096], large[4096:]])
+    had, unread = house.roster.leave(worker)
+    assert (had, [job.event for job in unread]) == ([], [large])
+
+
+def test_an_idle_worker_can_leave_at_once() -> None:
+    """A busy one when it is done."""
+    idle, busy = FakeWorker(), FakeWorker()
+    house = House(busy, idle)
+    house.submit(b"1")
+    workers: list[WorkerProcess] = [idle, busy]
+    assert [house.roster.leave_if_idle(worker) for worker in workers] == [True, False]
+    assert [house.roster.serves(worker) for worker in workers] == [False, True]

@@ -1,0 +1,33 @@
+"""An event on its way to a worker, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from select import PIPE_BUF
+
+from threadchat.errors import WorkerError
+from threadchat.workers.payload import Reply
+
+#: What became of an event.
+Outcome = Reply | WorkerError
+
+
+class Job:
+    """
+    An event as an encoded frame, the seconds that a worker has for it, and who is told the outcome.
+
+    *done* is called once, in any thread, with no lock held. It must neither block nor raise. A *closing* event may go
+    without an answer.
+    """
+
+    __slots__ = ("closing", "done", "event", "fits", "requests", "timeout")
+
+    def __init__(
+        self, event: bytes, timeout: float | None, done: Callable[[Outcome], None], *, closing: bool = False
+    ) -> None:
+        self.event = event
+        self.timeout = timeout
+        self.done = done
+        self.closing = closing
+        self.fits = len(event) <= PIPE_BUF  # into any relay at once, if the event before has been read: pipe(7)
+        self.requests = 0  # of workers that had it, to be replaced
