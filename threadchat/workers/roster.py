@@ -117,7 +117,7 @@ class Roster:
         return given.pop(0), bool(given)
 
     def next(self, worker: WorkerProcess) -> Job | None:
-        """Return what *worker*, which has nothing, does next. Nothing: it is idle, or it leaves, as its time is over."""
+        """Return what *worker*, which has nothing, does next. Nothing: it is idle, or leaves, its time being over."""
         if worker.max_jobs and worker.jobs >= worker.max_jobs:
             worker.retirement = worker.retirement or "max_jobs"
         if worker.retirement:
