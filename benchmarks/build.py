@@ -17,6 +17,7 @@ C_PROGRAMS = {
     "fanload": [LOAD / "fanload.c", LOAD / "lines.c", LOAD / "load.c"],
     "pingload": [LOAD / "pingload.c", LOAD / "load.c"],
     "ceiling": [SERVERS / "ceiling.c"],
+    "worker_threads": [SERVERS / "worker_threads.c"],
 }
 GO_PROGRAMS = {name: SERVERS / f"{name}.go" for name in ("hub", "goroutine_per_write", "echo", "rr_host")}
 

@@ -152,6 +152,13 @@ PEERS: tuple[Peer, ...] = (
         needs="go",
     ),
     Peer(
+        "worker_threads",
+        "threads in C",
+        "The same in C, with a thread a connection and nothing else: the four system calls that a round trip takes (see "
+        "servers/worker_threads.c). With one connection no host with threads can be faster.",
+        worker="{bin}/worker_threads {port} 2 {python} {servers}/worker.py",
+    ),
+    Peer(
         "ngircd",
         "ngIRCd",
         "Debian's ngIRCd, one channel; flood penalties, DNS, ident and PAM off. It listens with a backlog of 10, so "

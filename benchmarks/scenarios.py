@@ -222,7 +222,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "w",
         "Workers",
         "Each connection sends a 64-byte line, which one of two worker processes (built on the SDK) sends back.",
-        ("threadchat", "rr_host"),
+        ("threadchat", "rr_host", "worker_threads"),
         (ROUND_TRIPS, P50, P99, LOAD, FAULTS),
         "--seconds 2",
         {
