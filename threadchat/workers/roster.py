@@ -132,8 +132,8 @@ class Roster:
 
     def next_ahead(self, worker: WorkerProcess) -> Job | None:
         """Return what *worker*, which has one event, shall be given ahead; then :meth:`went_ahead` or not."""
-        if not worker.takes_ahead or len(self.waiting) < len(self._given):  # else somebody will soon be free for it
-            return None
+        if not worker.takes_ahead or not self.waiting or self.events <= 2 * len(self._given):
+            return None  # somebody will soon be free for it
         if worker.retirement or (worker.max_jobs and worker.jobs >= worker.max_jobs):
             return None
         first, second = self._given[worker][0], self.waiting[0]
