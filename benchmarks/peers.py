@@ -154,7 +154,7 @@ PEERS: tuple[Peer, ...] = (
     Peer(
         "worker_threads",
         "threads in C",
-        "The same in C, with a thread a connection and nothing else: the four system calls that a round trip takes (see "
+        "The same in C, with a thread a connection and nothing else: the four system calls of a round trip (see "
         "servers/worker_threads.c). With one connection no host with threads can be faster.",
         worker="{bin}/worker_threads {port} 2 {python} {servers}/worker.py",
     ),

@@ -60,7 +60,7 @@ class Relay:
             self._send_rest(memoryview(frame)[sent:], timeout)
 
     def send_now(self, frame: bytes) -> bool:
-        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False. Raises WorkerCrashed."""
+        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False."""
         raise NotImplementedError
 
     def recall(self) -> bytes:
@@ -176,13 +176,11 @@ class PipeRelay(Relay):
         return True
 
     def send_now(self, frame: bytes) -> bool:
-        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False. Raises WorkerCrashed."""
+        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False."""
         try:
             self._write(frame)
-        except BlockingIOError:
+        except OSError:  # no room; or the worker has gone, as whoever waits for its answer will see
             return False
-        except OSError as problem:
-            raise WorkerCrashed(_closed(problem)) from None
         return True
 
     def recall(self) -> bytes:
