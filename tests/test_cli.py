@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_an_unusable_file_is_one_line_and_status_2(tmp_path: Path, content: str 
         result = threadchat(*command)
         assert result.exit_code == 2
         assert len(result.output.splitlines()) == 1
+
+
+def test_a_dry_run_says_only_whether_it_would_start(tmp_path: Path) -> None:
+    """It needs no address of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = threadchat("serve", "--dry-run", "--listen", f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+    assert (result.exit_code, result.output) == (0, "")
+    path = tmp_path / "file.toml"
+    path.write_text("[tcp.servers.lobby]\nadr = 1\n")
+    result = threadchat("serve", "--dry-run", "--config", str(path))
+    assert result.exit_code == 2
+    assert "tcp.servers.lobby.addr: field required" in result.output
 
 
 def test_options_that_make_no_sense() -> None:

@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import Serve
 from tests.running import Running
 from tests.waiting import DEADLINE, until
+from threadchat.lifecycle import rehearse
 
 CONFIG = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\nwelcome = "%s"\nlimits = { max_connections = %d }\n'
 
@@ -60,6 +61,48 @@ def test_without_a_file_there_is_nothing_to_read_again(serve: Serve) -> None:
     chat.process.send_signal(signal.SIGHUP)
     chat.logs("reload_without_file")
     chat.guest()
+
+
+def test_a_program_that_would_not_start_does_not_replace_one_that_runs(chat: Running, config: Path) -> None:
+    """The log says why, and nobody notices; once it is mended it does."""
+    alice = chat.connect()
+    alice.waits_for("Hello!")
+    good = config.read_text()
+    config.write_text("[tcp.servers.lobby]\nadr = 1\n")
+    chat.process.send_signal(signal.SIGUSR2)
+    (event,) = chat.logs("replace_refused")
+    assert "tcp.servers.lobby.addr: field required" in event["problem"]
+    alice.says("/who")
+    alice.waits_for("* 1 in lobby: guest-1")
+    config.write_text(good)
+    chat.process.send_signal(signal.SIGUSR2)
+    chat.logs("connections_taken_over")
+    assert not chat.events("replacing")[1:]
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("import sys; sys.exit(3)", "it ends with status 3"),
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("import time; time.sleep(100)", "it does not start within 0.5 s"),
+        ("import sys; sys.exit(sys.argv[1:] != ['serve', '--dry-run'])", ""),
+    ],
+)
+def test_a_rehearsal_finds_out_whether_a_program_would_start(
+    program: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its own arguments."""
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable, "-c", program, "serve"])
+    found = rehearse(None, seconds=0.5 if "sleep" in program else DEADLINE)
+    assert found.endswith(problem)
+    assert bool(found) == bool(problem)
+
+
+def test_without_python_there_is_no_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An upgrade that goes on just now, say."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    assert "No such file" in rehearse(None)
 
 
 def test_a_replaced_program_knows_everybody(chat: Running) -> None:
@@ -206,13 +249,14 @@ def test_who_is_told_to_stop_while_workers_start_stops(stubborn: Stubborn, numbe
     assert daemon.events("start_cancelled")
 
 
-def test_goodbye_is_said_also_while_workers_start(stubborn: Stubborn) -> None:
-    """To those whom the program before has left."""
+def test_those_who_are_there_do_not_wait_for_workers(stubborn: Stubborn) -> None:
+    """The next program goes on with them, whether its workers start or not, and says goodbye to them."""
     daemon = stubborn()
-    alice = daemon.connect()
-    alice.waits_for("Welcome to the chatroom!")
+    alice, bob = daemon.guest(), daemon.guest()
     daemon.process.send_signal(signal.SIGUSR2)
     stubborn.hangs()
+    bob.says("still here")
+    alice.waits_for("guest-2: still here")
     assert daemon.stop() == 0
     alice.waits_for("* The server is shutting down. Goodbye!")
 
@@ -257,7 +301,7 @@ def test_a_service_manager_is_told_what_happens(manager: Manager, chat: Running)
 
 
 @pytest.mark.parametrize("final", [False, True])
-def test_where_connections_are_kept_they_are_kept_also_while_workers_start(
+def test_where_connections_are_kept_they_are_kept_also_while_workers_do_not_start(
     manager: Manager, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch, final: bool
 ) -> None:
     """For the next attempt, unless a first signal has said that there is none."""
@@ -265,8 +309,10 @@ def test_where_connections_are_kept_they_are_kept_also_while_workers_start(
     daemon = stubborn()
     manager.hears("READY=1")
     alice = daemon.guest()
+    manager.heard.clear()
     daemon.process.send_signal(signal.SIGUSR2)
     stubborn.hangs()
+    manager.hears("READY=1")
     if final:
         daemon.process.send_signal(signal.SIGUSR1)
     assert daemon.stop() == 0

@@ -45,6 +45,7 @@ def main() -> None:
     help="Tell the next one so, or let it wait until one leaves. [refuse]",
 )
 @click.option("--debug", is_flag=True, help="Log more.")
+@click.option("--dry-run", is_flag=True, help="Load the program and the configuration, serve nothing: would it start?")
 def serve(
     path: Path | None,
     addresses: tuple[str, ...],
@@ -52,6 +53,7 @@ def serve(
     max_connections: int | None,
     when_full: str | None,
     debug: bool,
+    dry_run: bool,
 ) -> None:
     """
     Run the daemon: without options, the chat room on tcp://127.0.0.1:7007.
@@ -70,6 +72,8 @@ def serve(
         raise click.UsageError("--config says it all: it does not go with the other options")
     try:
         config, ignored = _load(path) if path else (_from_options(addresses, app or "chat", chosen), [])
+        if dry_run:
+            return
         log = set_up_log(debug)
         if ignored:
             log.info("config_ignored", ignored=ignored)

@@ -90,11 +90,12 @@ class Daemon:
         """
         Start the workers, if there are any, which takes as long as they do.
 
+        But those whom a predecessor has left do not wait for workers, nor are they lost if there can be none.
         Raises WorkerError, ListenError or RpcError; ``stop`` is to be called then too.
         """
         _raise_descriptor_limit()
         if self._workers:
-            self._workers.start()
+            self._workers.start(wait=not self._stored)
 
     def start(self) -> None:
         """Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns."""

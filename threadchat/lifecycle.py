@@ -2,8 +2,9 @@
 The life of a daemon's process: its signals, what it tells systemd, and how it ends.
 
 SIGTERM and SIGINT stop it; SIGHUP reloads the configuration; SIGUSR2 replaces the program, in the same process,
-without closing one connection. Where systemd keeps the connections (FileDescriptorStoreMax=), SIGTERM leaves them
-to the next process, unless SIGUSR1 came before: then nobody will go on with them, and they are told goodbye.
+without closing one connection, if a rehearsal says that the new one would start. Where systemd keeps the connections
+(FileDescriptorStoreMax=), SIGTERM leaves them to the next process, unless SIGUSR1 came before: then nobody will go on
+with them, and they are told goodbye.
 
 All of this is the main thread's. It waits for signals, and in between pets the watchdog and shows a status.
 """
@@ -16,6 +17,7 @@ import gc
 import os
 import queue
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -27,11 +29,17 @@ from threadchat.daemon import Daemon
 from threadchat.errors import ConfigError
 from threadchat.log import Log
 from threadchat.net.handover import LEDGER_NAME, QUEUE_NAME
-from threadchat.processor import release, settle
+from threadchat.processor import Placement, release, settle
 from threadchat.systemd import Notifier, hand_down, listen_fds, owned_names
 from threadchat.watchdog import Watchdog
 
 STATUS_SECONDS = 5.0
+
+#: How long a new program may take to say whether it would start, in seconds: the watchdog must not miss us.
+REHEARSAL_SECONDS = 10.0
+
+#: Of what it says so much is worth a place in the log, in characters: the end of a traceback.
+MAX_PROBLEM = 2000
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -177,7 +185,10 @@ class Lifecycle:
             self._notifier.ready()
 
     def _replace(self) -> None:
-        """Become the program as it is installed now, with the same arguments and all connections."""
+        """Become the program as it is installed now, with the same arguments and all connections, if it would start."""
+        if problem := rehearse(self._placement):
+            self._log.error("replace_refused", problem=problem)
+            return
         self._log.info("replacing")
         self._notifier.reloading()
         with _blocked_signals():  # until the new program has its handlers
@@ -187,6 +198,30 @@ class Lifecycle:
             if self._placement:
                 release(0, self._placement)
             become(fds, self._daemon.owned_names, self._notifier.variables())
+
+
+def rehearse(placement: Placement | None, seconds: float = REHEARSAL_SECONDS) -> str:
+    """
+    Return why this program's newest version would not start with its arguments; nothing if it would.
+
+    It is loaded, with its configuration, as far as can be done beside this one: without its sockets and workers.
+    """
+    command = [sys.executable, *sys.orig_argv[1:], "--dry-run"]
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except OSError as problem:
+        return str(problem)
+    if placement:
+        release(process.pid, placement)
+    try:
+        _, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return f"it does not start within {seconds:g} s"
+    if process.returncode == 0:
+        return ""
+    return errors.decode("utf-8", "replace").strip()[-MAX_PROBLEM:] or f"it ends with status {process.returncode}"
 
 
 def become(fds: Mapping[str, Sequence[int]], owned: Collection[str], variables: Mapping[str, str]) -> None:

@@ -23,7 +23,7 @@ def test_a_failing_start_leaves_nothing_behind(tmp_path: Path) -> None:
     config = parse({**tables, "tcp": {"servers": {"smtp": {"addr": "tcp://127.0.0.1:0"}}, "pool": {}}})
     service = WorkerService(config, log)
     with pytest.raises(WorkerStartError):
-        service.start()
+        service.start(wait=True)
     service.stop()
 
     assert not (tmp_path / "rpc").exists()

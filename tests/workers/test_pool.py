@@ -287,3 +287,14 @@ def test_close_does_not_wait_for_a_worker_that_is_starting() -> None:
     until(lambda: launcher._starting, "a worker to be starting")
     pool.close()
     starting.join()
+
+
+def test_workers_can_be_started_in_the_background(tmp_path: Path) -> None:
+    """What comes before they are there waits for them, though the first attempts fail."""
+    allowed = tmp_path / "allowed"
+    with pooling("starts_when_allowed", env={"MAY_START": str(allowed)}, start=False) as (pool, log):
+        pool.begin()
+        until(lambda: [entry for entry in log.entries if entry["event"] == "worker_start_failed"], "a failure")
+        waiting = in_thread(lambda: pool.exec(event(b"hello\r\n")))
+        allowed.touch()
+        waiting.join()

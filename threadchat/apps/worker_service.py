@@ -36,11 +36,11 @@ class WorkerService:
         self._undo = contextlib.ExitStack()
         self.pool: Pool | None = None
 
-    def start(self) -> None:
+    def start(self, *, wait: bool) -> None:
         """
-        Return when all workers are ready.
+        Start all workers, and *wait* until they are ready; or have them started, come what may.
 
-        Raises WorkerStartError, RpcError or ListenError; nothing is left running then.
+        Raises RpcError or ListenError, and WorkerStartError after waiting; nothing is left running then.
         """
         config, pool_config = self._config, self._config.tcp.pool
         path = _rpc_path(config.rpc.listen)
@@ -52,7 +52,7 @@ class WorkerService:
             undo.callback(pool.close)
             rpc = RpcServer(path, {**admin_methods(pool), **self._connections.methods()}, self._log)
             undo.callback(rpc.close)
-            pool.start()
+            (pool.start if wait else pool.begin)()
             undo.callback(Supervisor(pool, pool_config.supervisor).close)
             self.pool = pool
             self._undo = undo.pop_all()

@@ -121,6 +121,10 @@ class Pool:
         if problems:
             raise problems[0]
 
+    def begin(self) -> None:
+        """Start all workers in the background, and keep trying if they do not start."""
+        self._refill()
+
     def workers(self) -> list[WorkerProcess]:
         """Return the workers that there are now."""
         with self._lock:
