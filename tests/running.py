@@ -88,6 +88,10 @@ class Running:
         """The number of open descriptors of the process."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def resident_bytes(self) -> int:
+        """The memory that the process has in use."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, if it still runs, and return the exit status."""
         if self.process.poll() is None:

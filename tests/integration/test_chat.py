@@ -145,3 +145,13 @@ def test_the_chat_on_ipv6_and_on_a_unix_socket_is_the_same_chat(serve: Serve, tm
     assert chat.addresses[1].startswith("tcp://[::1]:")
     chat.stop()
     assert not path.exists()
+
+
+def test_a_silent_connection_costs_little_memory(serve: Serve) -> None:
+    """Most of it is its thread's stack, and what is called deep down in that, once, stays there."""
+    chat = serve()
+    guests = [chat.guest() for _ in range(100)]
+    before = chat.resident_bytes()
+    guests += [chat.guest() for _ in range(300)]
+    assert (chat.resident_bytes() - before) / 300 < 25 * 1024
+    assert chat.threads() > len(guests)
