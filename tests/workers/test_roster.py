@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.workers.fake_worker import FakeWorker
 from threadchat.workers.job import Job
@@ -254,3 +257,134 @@ def test_an_idle_worker_can_leave_at_once() -> None:
     workers: list[WorkerProcess] = [idle, busy]
     assert [house.roster.leave_if_idle(worker) for worker in workers] == [True, False]
     assert [house.roster.serves(worker) for worker in workers] == [False, True]
+
+
+class Anything(RuleBasedStateMachine):
+    """Workers that come, read, answer and die in any order, and events that come and are withdrawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.roster = Roster()
+        self.workers: list[FakeWorker] = []
+        self.open: dict[bytes, Job] = {}  # neither answered nor lost nor withdrawn
+        self.begun: set[bytes] = set()
+        self.events = 0
+        for _ in range(2):
+            self.a_worker_comes(ahead=True, max_jobs=0)
+
+    def give(self, worker: WorkerProcess | None, job: Job) -> None:
+        if worker:
+            worker.give(job.event, None)
+
+    @rule(count=st.integers(1, 8))
+    def events_come(self, count: int) -> None:
+        for _ in range(count):
+            self.events += 1
+            coming = job(b"%d" % self.events)
+            self.open[coming.event] = coming
+            self.roster.events += 1
+            self.give(self.roster.place(coming), coming)
+
+    def reads(self, worker: FakeWorker) -> None:
+        if worker.unread and not worker.begun:
+            worker.begin()
+            self.begun.add(worker.events[-1])
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data())
+    def a_worker_reads(self, data: st.DataObject) -> None:
+        self.reads(data.draw(st.sampled_from(self.workers)))
+
+    @precondition(lambda self: len(self.workers) < 3)
+    @rule(ahead=st.booleans(), max_jobs=st.sampled_from([0, 3]))
+    def another_worker_comes(self, ahead: bool, max_jobs: int) -> None:
+        self.a_worker_comes(ahead=ahead, max_jobs=max_jobs)
+
+    def a_worker_comes(self, *, ahead: bool, max_jobs: int) -> None:
+        worker = FakeWorker(takes_ahead=ahead, max_jobs=max_jobs)
+        self.workers.append(worker)
+        if first := self.roster.join(worker):
+            self.give(worker, first)
+
+    @precondition(lambda self: any(worker.begun or worker.unread for worker in self.workers))
+    @rule(data=st.data(), times=st.integers(1, 12), late=st.booleans(), meanwhile=st.booleans())
+    def a_worker_works(self, data: st.DataObject, times: int, late: bool, meanwhile: bool) -> None:
+        worker = data.draw(st.sampled_from([worker for worker in self.workers if worker.begun or worker.unread]))
+        self.works(worker, times, late, meanwhile)
+
+    def works(self, worker: FakeWorker, times: int, late: bool, meanwhile: bool) -> None:
+        for _ in range(times):
+            if worker in self.workers and (worker.begun or worker.unread):
+                self.answers(worker, late, meanwhile)
+
+    def answers(self, worker: FakeWorker, late: bool, meanwhile: bool) -> None:
+        self.reads(worker)
+        worker.begun = 0
+        worker.last_used_at += AHEAD_SECONDS * late
+        self.roster.events -= 1
+        answered, goes_on = self.roster.answered(worker)
+        assert answered.event == worker.events[-1]  # or its answer would go to another client
+        del self.open[answered.event]
+        following = None if goes_on else self.roster.next(worker)
+        ahead = self.roster.next_ahead(worker) if goes_on or following else None
+        if following:
+            self.give(worker, following)
+        if ahead and meanwhile:  # all others do all there is, between the decision and the sending
+            for other in [other for other in self.workers if other is not worker]:
+                self.works(other, 100, late, meanwhile=False)
+        if ahead:
+            worker.give_ahead(ahead.event)
+            if taken := self.roster.went_ahead(worker):
+                self.give(self.roster.place(taken, first=True), taken)
+        if not self.roster.serves(worker):
+            self.workers.remove(worker)
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), lucky=st.integers(0, 5))
+    def a_worker_may_die(self, data: st.DataObject, lucky: int) -> None:
+        if lucky:
+            return
+        worker = data.draw(st.sampled_from(self.workers))
+        self.workers.remove(worker)
+        if self.roster.leave_if_idle(worker):
+            return
+        lost, unread = self.roster.leave(worker)
+        assert [job.event for job in lost] == worker.events[-1:] * bool(worker.begun)  # what it was at, and no more
+        self.roster.events -= len(lost)
+        for gone in lost:
+            del self.open[gone.event]
+        for left in reversed(unread):
+            self.give(self.roster.place(left, first=True), left)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), lucky=st.integers(0, 3))
+    def an_event_may_be_withdrawn(self, data: st.DataObject, lucky: int) -> None:
+        if lucky:
+            return
+        event = data.draw(st.sampled_from(sorted(self.open)))
+        if self.roster.withdraw(self.open[event]):
+            assert event not in self.begun
+            del self.open[event]
+
+    @invariant()
+    def nothing_is_lost_or_doubled(self) -> None:
+        given = [job for worker in self.workers for job in self.roster._given[worker]]
+        assert sorted(job.event for job in [*self.roster.waiting, *given]) == sorted(self.open)
+        assert self.roster.events == len(self.open)
+
+    @invariant()
+    def nobody_waits_while_a_worker_is_idle(self) -> None:
+        if self.roster._idle:
+            assert not self.roster.waiting
+            assert all(len(given) < 2 for given in self.roster._given.values())
+
+    @invariant()
+    def a_worker_has_at_most_one_ahead(self) -> None:
+        for worker in self.workers:
+            given = [job.event for job in self.roster._given[worker]]
+            assert given == worker.events[len(worker.events) - worker.begun :] + list(worker.unread)
+            assert len(given) <= 1 + worker.takes_ahead
+
+
+TestAnything = Anything.TestCase
+TestAnything.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
