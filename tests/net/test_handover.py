@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import DEADLINE
 from threadchat.net.handover import VERSION, Handover, Stored
 from threadchat.net.ledger import Ledger
+from threadchat.net.tcp import freeze
 
 STATE = {"server": "lobby", "bytes_in": 0}
 
@@ -118,6 +120,17 @@ def test_whoever_has_an_entry_that_cannot_be_read_is_told(handover: Handover, pa
     assert taken_over(handover) == ([], 1)
     said = pair.peer.makefile("rb").read()
     assert said == b"* This server is of another version now, and cannot go on. Please come again!\n"
+
+
+def test_whoever_is_dismissed_is_heard_to_the_end(handover: Handover, pair: Pair) -> None:
+    """The connection was frozen: what the peer says was not acknowledged, and would never be."""
+    handover.keep(1, pair.ours, STATE)
+    handover.ledger.put(1, b"")
+    assert freeze(pair.ours)
+    pair.peer.sendall(b"hello?")
+    assert taken_over(handover) == ([], 1)
+    pair.ours.settimeout(DEADLINE)
+    assert pair.ours.recv(100) == b"hello?"
 
 
 def test_an_older_entry_is_converted(handover: Handover, pair: Pair) -> None:

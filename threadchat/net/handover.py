@@ -158,6 +158,7 @@ class Handover:
             state = _read(entries.get(number, b""))
             unsent = entries.get(_UNSENT | number)
             if state is None:
+                thaw(sock)  # or the peer's end would not be acknowledged, and it would wait for minutes
                 stored = Stored(number, sock, {}, False, unsent)
                 self.dismiss(stored, "This server is of another version now, and cannot go on. Please come again!")
                 dismissed += 1
