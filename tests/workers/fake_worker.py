@@ -6,6 +6,7 @@ import threading
 from collections import deque
 
 from threadchat.errors import WorkerError
+from threadchat.workers.dialogue import EventNotTaken
 from threadchat.workers.payload import Reply, Verdict
 from threadchat.workers.process import State, WorkerProcess
 
@@ -23,6 +24,7 @@ class FakeWorker(WorkerProcess):
         self.last_used_at = 0.0
         self.takes_ahead = takes_ahead
         self.full = False  # no more goes into its relay
+        self.gone = False  # as whoever gives it an event finds
         self.given: list[bytes] = []
         self.events: list[bytes] = []  # that it has begun
         self.begun = 0  # of these, not yet answered
@@ -41,6 +43,9 @@ class FakeWorker(WorkerProcess):
 
     def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
         """Take one event."""
+        if self.gone:
+            self.state = State.INVALID
+            raise EventNotTaken("it had died")
         self.state = State.WORKING
         self.given.append(event)
         self.unread.append(event)

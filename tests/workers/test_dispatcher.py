@@ -270,3 +270,22 @@ def test_refusing_fails_what_is_given_ahead(bench: Bench) -> None:
     worker.gate.set()
     until(lambda: len(bench.outcomes) == 3, "it to be done")
     assert bench.outcomes[-1] == (b"1", REPLY)
+
+
+def test_one_that_is_gone_is_noticed_with_the_next_event(bench: Bench) -> None:
+    """Which others do, with the one that it should have had ahead."""
+    worker = FakeWorker(takes_ahead=True)
+
+    def tell_first(_: Outcome) -> None:
+        worker.gone = True
+
+    worker.at_once = False
+    bench.dispatcher.submit(Job(b"0", None, tell_first))
+    for event in (b"1", b"2", b"3"):
+        bench.dispatcher.submit(bench.job(event))
+    bench.offer(worker)
+    until(lambda: bench.retired, "it to be given up")
+    assert (worker.events, worker.jobs) == ([b"0"], 1)
+    bench.offer(FakeWorker())
+    until(lambda: len(bench.outcomes) == 3, "all to be done")
+    assert bench.outcomes == [(b"1", REPLY), (b"2", REPLY), (b"3", REPLY)]

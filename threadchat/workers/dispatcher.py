@@ -101,10 +101,10 @@ class Dispatcher:
                 worker.give(job.event, job.timeout, closing=job.closing)
             except EventNotTaken:
                 with self._lock:
-                    given, _ = self._roster.leave(worker)
-                    worker.jobs -= len(given)
+                    given, unread = self._roster.leave(worker)
+                    worker.jobs -= len(given)  # the others have been subtracted
                 self._retired(worker)
-                self._give_others([other for other in given if other is not job])
+                self._give_others([other for other in (*given, *unread) if other is not job])
                 worker = self._place_again(job)
             except WorkerError as problem:
                 self._forsake(worker, problem)
