@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -224,10 +225,10 @@ class Stubborn:
             '[tcp.servers]\nlobby = {addr = "tcp://127.0.0.1:0", app = "chat"}\necho = {addr = "tcp://127.0.0.1:0"}\n'
             "[tcp.pool]\nnum_workers = 1\n"
         )
-        self._serve, self._config = serve, directory / "workers.toml"
+        self._serve, self.config = serve, directory / "workers.toml"
 
     def __call__(self) -> Running:
-        return self._serve("--config", str(self._config))
+        return self._serve("--config", str(self.config))
 
     def hangs(self) -> None:
         """Wait until the worker does not start."""
@@ -247,6 +248,28 @@ def test_who_is_told_to_stop_while_workers_start_stops(stubborn: Stubborn, numbe
     stubborn.hangs()
     assert daemon.stop(number) == 0
     assert daemon.events("start_cancelled")
+
+
+#: Told to stop when it listens for signals, and before it waits for workers.
+TOLD_EARLY = """
+import os, pathlib, signal, sys
+from threadchat.config import load
+from threadchat.lifecycle import Lifecycle
+from threadchat.log import set_up_log
+life = Lifecycle(load(pathlib.Path(sys.argv[1])), set_up_log(), None)
+os.kill(os.getpid(), signal.SIGTERM)
+sys.exit(life.run())
+"""
+
+
+def test_who_is_told_to_stop_before_that_does_not_even_start_workers(stubborn: Stubborn) -> None:
+    """No signal is too early."""
+    stubborn.started.touch()
+    command = [sys.executable, "-c", TOLD_EARLY, str(stubborn.config)]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert told.returncode == 0
+    assert '"event": "start_cancelled"' in told.stderr
+    assert not stubborn.hanging.exists()
 
 
 def test_those_who_are_there_do_not_wait_for_workers(stubborn: Stubborn) -> None:

@@ -67,6 +67,7 @@ class Lifecycle:
         self._signals: SimpleQueue[int] = SimpleQueue()
         self._stopping = False
         self._waiting = False  # for workers to start: may be cancelled
+        self._cancelled = False  # before there was anything to cancel
         self._notifier = Notifier.from_environment()
         self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
         inherited = listen_fds()
@@ -110,14 +111,13 @@ class Lifecycle:
             if self._waiting:
                 self._stopping = True
                 raise _Cancelled
+            self._cancelled = True
         self._signals.put(number)
 
     def _start(self) -> None:
         """Start the daemon, or give up. Raises _Cancelled, and what the daemon raises."""
         try:
-            self._waiting = True
-            self._daemon.start_workers()
-            self._waiting = False
+            self._start_workers()
             with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
                 self._daemon.start()
             # What is here now stays: the collector need not look at it again and again. And what a connection is made
@@ -138,6 +138,13 @@ class Lifecycle:
                 self._daemon.dismiss_stored()
             self._daemon.stop()
             raise
+
+    def _start_workers(self) -> None:
+        self._waiting = True
+        if self._cancelled:
+            raise _Cancelled
+        self._daemon.start_workers()
+        self._waiting = False
 
     def _next_signal(self, status: _Status) -> int:
         """Wait for a signal; meanwhile, look after the watchdog and the status."""
