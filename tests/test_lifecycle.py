@@ -250,15 +250,15 @@ def test_who_is_told_to_stop_while_workers_start_stops(stubborn: Stubborn, numbe
     assert daemon.events("start_cancelled")
 
 
-#: Told to stop when it listens for signals, and before it waits for workers.
+#: Told to stop before it listens for signals, by a program that has replaced itself with this one.
 TOLD_EARLY = """
 import os, pathlib, signal, sys
 from threadchat.config import load
-from threadchat.lifecycle import Lifecycle
+from threadchat.lifecycle import run
 from threadchat.log import set_up_log
-life = Lifecycle(load(pathlib.Path(sys.argv[1])), set_up_log(), None)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 os.kill(os.getpid(), signal.SIGTERM)
-sys.exit(life.run())
+sys.exit(run(load(pathlib.Path(sys.argv[1])), set_up_log()))
 """
 
 

@@ -35,7 +35,8 @@ from threadchat.watchdog import Watchdog
 
 STATUS_SECONDS = 5.0
 
-#: How long a new program may take to say whether it would start, in seconds: the watchdog must not miss us.
+#: How long a new program may take to say whether it would start, in seconds. Meanwhile nobody pets the watchdog, which
+#: gives us 30 in our unit file.
 REHEARSAL_SECONDS = 10.0
 
 #: Of what it says so much is worth a place in the log, in characters: the end of a traceback.
@@ -67,7 +68,6 @@ class Lifecycle:
         self._signals: SimpleQueue[int] = SimpleQueue()
         self._stopping = False
         self._waiting = False  # for workers to start: may be cancelled
-        self._cancelled = False  # before there was anything to cancel
         self._notifier = Notifier.from_environment()
         self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
         inherited = listen_fds()
@@ -76,10 +76,6 @@ class Lifecycle:
         known = {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}
         for name in inherited.keys() - known:
             log.warning("inherited_socket_unused", name=name)
-        for number in _SIGNALS:
-            signal.signal(number, self._note)
-        # They may have been blocked by whoever has replaced itself with this program.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         faulthandler.enable()  # a traceback of every thread when the watchdog ends this
 
     def run(self) -> int:
@@ -111,13 +107,15 @@ class Lifecycle:
             if self._waiting:
                 self._stopping = True
                 raise _Cancelled
-            self._cancelled = True
         self._signals.put(number)
 
     def _start(self) -> None:
         """Start the daemon, or give up. Raises _Cancelled, and what the daemon raises."""
         try:
-            self._start_workers()
+            self._waiting = True
+            self._listen_for_signals()
+            self._daemon.start_workers()
+            self._waiting = False
             with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
                 self._daemon.start()
             # What is here now stays: the collector need not look at it again and again. And what a connection is made
@@ -139,12 +137,11 @@ class Lifecycle:
             self._daemon.stop()
             raise
 
-    def _start_workers(self) -> None:
-        self._waiting = True
-        if self._cancelled:
-            raise _Cancelled
-        self._daemon.start_workers()
-        self._waiting = False
+    def _listen_for_signals(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, self._note)
+        # They may have been blocked by whoever has replaced itself with this program.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _next_signal(self, status: _Status) -> int:
         """Wait for a signal; meanwhile, look after the watchdog and the status."""

@@ -2,7 +2,7 @@
 The line between the daemon and one worker: frames over a pair of pipes, or over a socket.
 
 A relay belongs to whoever holds its worker: one thread at a time; it has no lock. Only :meth:`Relay.recall` may be
-called by others. :func:`close` ends it; a worker that dies is seen as :exc:`WorkerCrashed` by whoever reads.
+called by others. :meth:`Relay.close` ends it; a worker that dies is seen as :exc:`WorkerCrashed` by whoever reads.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class Roster:
         return second
 
     def went_ahead(self, worker: WorkerProcess) -> Job | None:
-        """Note that *worker* can be sent no more; return what another can do meanwhile."""
+        """Note that *worker* has its event ahead; return one that it has not begun, if another is idle."""
         if self._idle:
             return self.take_back(worker)
         self._ahead[worker] = None
