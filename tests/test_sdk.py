@@ -195,6 +195,18 @@ def test_an_exception_is_an_error_of_that_event(host: Callable[..., Host]) -> No
     assert "Traceback" in errors
 
 
+def test_what_is_no_answer_is_an_error_of_that_event(host: Callable[..., Host]) -> None:
+    """It is not taken for the one answer that the event has: nothing of it was sent."""
+    worker = host(
+        "from threadchat.sdk import TcpWorker\nworker = TcpWorker()\n"
+        "def handle(request):\n    worker.respond(request.body and len(request.body))\n"
+        "worker.serve(handle)\n"
+    )
+    assert worker.tell("DATA", b"x").flags == 0x40
+    assert worker.tell("DATA") == Frame(b"WRITE", (5,))
+    assert worker.stop()[0] == 0
+
+
 def test_the_question_who_it_is_is_answered_at_any_time(host: Callable[..., Host]) -> None:
     """That is how threadchat keeps PHP workers in step."""
     worker = host(SESSION)

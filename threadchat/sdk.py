@@ -98,7 +98,7 @@ class TcpWorker:
             elif frame.options:
                 self._number = (self._number + 1) & 0xFFFFFFFF  # an option is 32 bits, and lasts two days
                 if self._stopping:
-                    self._send_numbered(REPLACE_ME, (len(REPLACE_ME),))
+                    self._send(self._verdict(REPLACE_ME))
                     continue
                 size = frame.options[0]
                 self._open = Request(*_read_context(frame.payload[:size]), frame.payload[size:])
@@ -122,26 +122,25 @@ class TcpWorker:
     def respond(self, body: bytes | str, *, close: bool = False) -> None:
         """Answer: send *body* to the client, then go on, or *close* the connection."""
         data = body.encode() if isinstance(body, str) else body
-        self._answer(b"WRITECLOSE" if close else b"WRITE", data)
+        self._answer(self._verdict(b"WRITECLOSE" if close else b"WRITE", data))
 
     def read(self) -> None:
         """Answer: send nothing, go on reading."""
-        self._answer(b"CONTINUE")
+        self._answer(self._verdict(b"CONTINUE"))
 
     def close(self) -> None:
         """Answer: close the connection."""
-        self._answer(b"CLOSE")
+        self._answer(self._verdict(b"CLOSE"))
 
     def error(self, message: str) -> None:
         """Answer: the event failed. The daemon logs *message* and closes the connection."""
-        self._finish_event()
-        self._send_numbered(message.encode("utf-8", "replace"), (), goridge.ERROR)
+        self._answer(self._numbered(message.encode("utf-8", "replace"), (), goridge.ERROR))
 
     def stop(self) -> None:
         """Ask to be replaced. The current event, if it has no answer yet, is given to another worker."""
         self._stopping = True
         if self._open:
-            self._answer(REPLACE_ME)
+            self._answer(self._verdict(REPLACE_ME))
 
     @property
     def rpc(self) -> RpcClient:
@@ -158,19 +157,19 @@ class TcpWorker:
             self._rpc = RpcClient(address)
         return self._rpc
 
-    def _answer(self, context: bytes, body: bytes = b"") -> None:
-        self._finish_event()
-        self._send_numbered(context + body, (len(context),))
-
-    def _finish_event(self) -> None:
-        """Let this be the one answer to the current event. Raises RuntimeError for a second one."""
+    def _answer(self, frame: bytes) -> None:
+        """Send the one answer to the current event. Raises RuntimeError for a second one."""
         if self._open is None:
             raise RuntimeError("this event has been answered: each event has exactly one answer")
         self._open = None
+        self._send(frame)
 
-    def _send_numbered(self, payload: bytes, options: tuple[int, ...], flags: int = 0) -> None:
-        """Send a frame, with the number of the event as its last option if the daemon wants to know it."""
-        self._send(goridge.encode(payload, (*options, self._number) if self._numbers else options, flags))
+    def _verdict(self, context: bytes, body: bytes = b"") -> bytes:
+        return self._numbered(context + body, (len(context),))
+
+    def _numbered(self, payload: bytes, options: tuple[int, ...], flags: int = 0) -> bytes:
+        """Return a frame, with the number of the event as its last option if the daemon wants to know it."""
+        return goridge.encode(payload, (*options, self._number) if self._numbers else options, flags)
 
     def _connect(self) -> None:
         """Connect to a socket relay. No earlier than this: RoadRunner expects an answer at once, or gives up."""

@@ -4,8 +4,8 @@ The pool: so many workers, and a fresh one for each that ends.
 Everything here may be called by any thread. What is slow happens in short-lived threads, ``worker-start`` and
 ``worker-stop``. The pool's lock guards its counts and comes before the dispatcher's; no system call is made under it.
 
-Not here: who gets which event (roster.py, dispatcher.py), how a process is started (launcher.py), what it says (process.py),
-when its time is over (supervisor.py).
+Not here: who gets which event (roster.py, dispatcher.py), how a process is started (launcher.py), what it says
+(process.py), when its time is over (supervisor.py).
 """
 
 from __future__ import annotations
