@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import DEADLINE
 from tests.workers import raw
 from tests.workers.serving import environment
 from threadchat.wire.goridge import Frame, FrameDecoder
@@ -58,6 +60,7 @@ class Host:
         """Return the next frame."""
         assert self.process.stdout
         while not self._frames:
+            assert select.select([self.process.stdout], [], [], DEADLINE)[0], "it does not answer"
             data = self.process.stdout.read(65536)
             assert data, self.process.stderr and self.process.stderr.read().decode()
             self._frames += self._decoder.feed(data)
