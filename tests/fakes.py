@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import structlog
 
-from threadchat.log import Log
+from threadchat.base.log import Log
 
 
 class FakeClock:

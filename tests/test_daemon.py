@@ -11,10 +11,10 @@ import structlog
 
 from tests.conftest import Serve
 from tests.talker import Talker
-from threadchat.config import parse
+from threadchat.base.errors import ListenError
+from threadchat.base.log import Log
+from threadchat.config.loading import parse
 from threadchat.daemon import Daemon
-from threadchat.errors import ListenError
-from threadchat.log import Log
 
 LOG: Log = structlog.wrap_logger(structlog.testing.CapturingLogger())
 

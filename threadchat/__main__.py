@@ -1,5 +1,5 @@
 """``python -m threadchat`` is ``threadchat``."""
 
-from threadchat.cli import main
+from threadchat.cli.main import main
 
 main(prog_name="threadchat")

@@ -2,7 +2,7 @@
 The composition root: builds everything from the configuration, starts it, and stops it in order.
 
 Nothing else reads the whole configuration or knows all the parts. What signals and systemd want of it is in
-lifecycle.py.
+process/lifecycle.py.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from threadchat.addresses import parse_address
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
 from threadchat.apps.chat import ChatApp
 from threadchat.apps.echo import EchoApp
 from threadchat.apps.worker_service import WorkerService
+from threadchat.base.addresses import parse_address
+from threadchat.base.limits import AddressCounter
+from threadchat.base.log import Log
 from threadchat.chat.fanout import Fanout
 from threadchat.chat.hub import Hub, Traffic
-from threadchat.config import Config, Server
-from threadchat.limits import AddressCounter
-from threadchat.log import Log
+from threadchat.config.sections import Config, Server
 from threadchat.net.connection import WAKE_SIGNAL, Connection
 from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App
-from threadchat.net.handover import Handover, Stored
+from threadchat.net.handover import LEDGER_NAME, QUEUE_NAME, Handover, Stored
 from threadchat.net.listen import inherit, listen
 from threadchat.net.server import STACK_BYTES, AppServer
-from threadchat.processor import Placement
-from threadchat.watchdog import Watchdog
+from threadchat.process.processor import Placement
+from threadchat.process.watchdog import Watchdog
 from threadchat.workers.pool import Pool
 
 
@@ -61,6 +61,8 @@ class Daemon:
         self._log = log
         self._owned = owned
         self._watchdog = watchdog or Watchdog(lambda: None, None)
+        for name in (inherited or {}).keys() - {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}:
+            log.warning("inherited_socket_unused", name=name)
         self._stop_timeout = config.daemon.stop_timeout
         self._configs = dict(config.tcp.servers)  # as they are now, see reconfigure
         self.handover = Handover.inherit(inherited or {})
@@ -165,6 +167,15 @@ class Daemon:
             server.limits = self._configs[server.name].limits
         self._stop_timeout = config.daemon.stop_timeout
         return later
+
+    @property
+    def has_predecessor(self) -> bool:
+        """Whether this daemon goes on with what another one has left."""
+        return not self.handover.is_new
+
+    def descriptors(self) -> dict[str, list[int]]:
+        """Return what a service manager is to keep for a successor, by name."""
+        return self.handover.fds()
 
     @property
     def owned_names(self) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tests.fakes import ListSink
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net.connection import Connection
 
 

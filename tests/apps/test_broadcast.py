@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.apps.fakes import FakeConnection
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
+from threadchat.base.errors import CloseReason
 from threadchat.chat.fanout import Fanout
-from threadchat.errors import CloseReason
 
 
 def joined(fanout: Fanout[BroadcastMember], echo_sender: bool = True) -> tuple[BroadcastApp, FakeConnection]:

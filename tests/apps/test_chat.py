@@ -7,8 +7,8 @@ import pytest
 from tests.apps.fakes import FakeConnection
 from tests.chat.people import WELCOME, Chat, Person
 from threadchat.apps.chat import ChatApp
-from threadchat.config import Limits, Server
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
+from threadchat.config.sections import Limits, Server
 from threadchat.wire.lines import QUIET_SECONDS, LineDecoder
 
 

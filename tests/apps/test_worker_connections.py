@@ -12,7 +12,7 @@ import pytest
 from tests.talker import Talker
 from tests.waiting import DEADLINE
 from tests.workers.serving import Serving, serving
-from threadchat.errors import RpcError
+from threadchat.base.errors import RpcError
 from threadchat.workers.rpc import RpcClient
 
 #: Greets with the uuid, echoes; waits at a gate until it is closed.

@@ -10,8 +10,8 @@ import pytest
 
 from tests.workers.serving import captured_log, command, environment, serving
 from threadchat.apps.worker_service import WorkerService
-from threadchat.config import parse
-from threadchat.errors import ListenError, WorkerStartError
+from threadchat.base.errors import ListenError, WorkerStartError
+from threadchat.config.loading import parse
 from threadchat.workers.rpc import RpcClient
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.chat.people import at_once
 from tests.fakes import FakeClock, ListSink
+from threadchat.base.errors import ChatError
 from threadchat.chat.hub import DEFAULT_ROOM, Hub, check_room_name, list_names
 from threadchat.chat.member import Member
-from threadchat.errors import ChatError
 
 
 @pytest.fixture

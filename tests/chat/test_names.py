@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from threadchat.base.errors import ChatError
 from threadchat.chat.names import MAX_NAME_CHARACTERS, check_name, guest_name, name_keys, skeleton
-from threadchat.errors import ChatError
 from threadchat.wire.text import sanitise
 
 

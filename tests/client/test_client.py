@@ -11,8 +11,8 @@ import pytest
 
 from tests.client.servers import closed_port, echo, serving
 from tests.waiting import until
+from threadchat.base.errors import ConnectError
 from threadchat.client.client import ChatClient, connect
-from threadchat.errors import ConnectError
 
 
 class Pair:

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from threadchat.base.errors import ChatError
 from threadchat.client.keyboard import Keyboard
 from threadchat.client.plain import Output, ask_name
-from threadchat.errors import ChatError
 
 
 def asked(typed: bytes) -> tuple[str | None, bytes]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from threadchat.base.errors import ChatError
 from threadchat.client.speaker import Said, Speaker, check_name, is_farewell
-from threadchat.errors import ChatError
 
 
 @pytest.mark.parametrize("name", ["John", "OtherJohn", "jo-2", "Zoë", "王", " John "])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.integration.conftest import ROOT, make
 from threadchat import __version__
-from threadchat.config import Config, parse
+from threadchat.config.loading import parse
+from threadchat.config.sections import Config
 
 
 def files(stage: Path) -> set[str]:

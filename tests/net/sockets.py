@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.waiting import DEADLINE
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net.connection import Connection
 from threadchat.net.flusher import Flusher
 from threadchat.net.handover import Handover

@@ -10,7 +10,7 @@ import pytest
 
 from tests.net.sockets import Ends, connected, running_flusher
 from tests.waiting import DEADLINE
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
 

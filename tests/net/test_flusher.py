@@ -9,7 +9,7 @@ import pytest
 
 from tests.net.sockets import connected, running_flusher
 from tests.waiting import DEADLINE, until
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net import flusher as flusher_module
 from threadchat.net.flusher import Flusher
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes import recording_log
 from tests.net.sockets import Ends, connected, running_flusher
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net import blocking
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App, serve

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threadchat.errors import LedgerError
+from threadchat.base.errors import LedgerError
 from threadchat.net.ledger import Ledger
 
 #: Puts values that vouch for themselves, for ever, and says so after the first thousand.

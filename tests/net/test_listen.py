@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from threadchat.addresses import TcpAddress, UnixAddress
-from threadchat.errors import ListenError
+from threadchat.base.addresses import TcpAddress, UnixAddress
+from threadchat.base.errors import ListenError
 from threadchat.net.listen import listen, local_address, stop_listening
 
 

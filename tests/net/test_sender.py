@@ -11,7 +11,7 @@ import pytest
 
 from tests.net.sockets import Ends, connected, in_background, kept
 from tests.waiting import until
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net.flusher import Flusher
 from threadchat.net.handover import Handover
 

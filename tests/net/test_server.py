@@ -15,10 +15,10 @@ import pytest
 from tests.fakes import recording_log
 from tests.net.sockets import running_flusher
 from tests.waiting import DEADLINE, until
-from threadchat.addresses import TcpAddress
 from threadchat.apps.echo import EchoApp
-from threadchat.config import Limits
-from threadchat.limits import AddressCounter
+from threadchat.base.addresses import TcpAddress
+from threadchat.base.limits import AddressCounter
+from threadchat.config.sections import Limits
 from threadchat.net import server as server_module
 from threadchat.net.connection import Connection
 from threadchat.net.connection_set import ConnectionSet

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from threadchat.errors import WireError
+from threadchat.base.errors import WireError
 from threadchat.wire.delimiter import DelimiterDecoder
 
 MANY = 1_000_000

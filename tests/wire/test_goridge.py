@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from threadchat.errors import FrameError
+from threadchat.base.errors import FrameError
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, FrameDecoder, encode, encode_with_context
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from threadchat.errors import WorkerError
+from threadchat.base.errors import WorkerError
 from threadchat.workers.dialogue import EventNotTaken
 from threadchat.workers.payload import Reply, Verdict
 from threadchat.workers.process import State, WorkerProcess

@@ -16,11 +16,12 @@ from structlog.testing import LogCapture
 
 from tests.talker import Talker
 from tests.waiting import until
-from threadchat.addresses import TcpAddress
-from threadchat.config import Config, Spawn, parse
-from threadchat.config import Pool as PoolConfig
+from threadchat.base.addresses import TcpAddress
+from threadchat.base.log import Log
+from threadchat.config.loading import parse
+from threadchat.config.sections import Config, Spawn
+from threadchat.config.sections import Pool as PoolConfig
 from threadchat.daemon import Daemon
-from threadchat.log import Log
 from threadchat.net.listen import local_address
 from threadchat.wire.goridge import encode_with_context
 from threadchat.workers.launcher import Launcher

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.workers.serving import event, pooling
-from threadchat.errors import WorkerError
+from threadchat.base.errors import WorkerError
 from threadchat.workers.admin import admin_methods
 
 

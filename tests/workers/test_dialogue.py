@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from tests.workers import raw
-from threadchat.errors import FrameError, Unanswered, WorkerCrashed
+from threadchat.base.errors import FrameError, Unanswered, WorkerCrashed
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame
 from threadchat.workers.dialogue import (

@@ -9,7 +9,7 @@ import pytest
 
 from tests.waiting import until
 from tests.workers.fake_worker import REPLY, FakeWorker
-from threadchat.errors import NoFreeWorker, WorkerCrashed
+from threadchat.base.errors import NoFreeWorker, WorkerCrashed
 from threadchat.workers.dispatcher import Dispatcher
 from threadchat.workers.job import Job, Outcome
 from threadchat.workers.payload import ReplaceMe

@@ -15,8 +15,8 @@ from structlog.testing import LogCapture
 import threadchat
 from tests.waiting import until
 from tests.workers.serving import captured_log, command, environment
-from threadchat.config import Spawn
-from threadchat.errors import WorkerStartError
+from threadchat.base.errors import WorkerStartError
+from threadchat.config.sections import Spawn
 from threadchat.workers.launcher import Launcher
 
 #: Says what it finds around it, then shakes hands.

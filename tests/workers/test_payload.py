@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from threadchat.errors import WorkerReported, WorkerViolation
+from threadchat.base.errors import WorkerReported, WorkerViolation
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, encode_with_context
 from threadchat.workers.payload import (

@@ -14,9 +14,9 @@ import pytest
 
 from tests.waiting import until
 from tests.workers.serving import captured_log, command, event, pooling
-from threadchat.config import Pool as PoolConfig
-from threadchat.config import Spawn
-from threadchat.errors import ExecTimeout, NoFreeWorker, WorkerCrashed, WorkerError, WorkerStartError
+from threadchat.base.errors import ExecTimeout, NoFreeWorker, WorkerCrashed, WorkerError, WorkerStartError
+from threadchat.config.sections import Pool as PoolConfig
+from threadchat.config.sections import Spawn
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import Verdict
 from threadchat.workers.pool import Pool

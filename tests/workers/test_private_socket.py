@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from threadchat.errors import ListenError
+from threadchat.base.errors import ListenError
 from threadchat.workers.private_socket import listen_privately
 
 

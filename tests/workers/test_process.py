@@ -11,8 +11,8 @@ import pytest
 
 from tests.waiting import until
 from tests.workers.serving import captured_log, command, environment, event
-from threadchat.config import Spawn
-from threadchat.errors import ExecTimeout
+from threadchat.base.errors import ExecTimeout
+from threadchat.config.sections import Spawn
 from threadchat.workers.dialogue import EventNotTaken
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import Reply, Verdict

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from threadchat.errors import ExecTimeout, FrameError, WorkerCrashed
+from threadchat.base.errors import ExecTimeout, FrameError, WorkerCrashed
 from threadchat.wire.goridge import Frame, encode
 from threadchat.workers.relay import PipeRelay, Relay, SocketRelay
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.workers import raw
 from tests.workers.serving import event, pooling
-from threadchat.errors import ListenError, WorkerStartError
+from threadchat.base.errors import ListenError, WorkerStartError
 from threadchat.workers.payload import Verdict
 from threadchat.workers.relay_listener import RelayListener
 

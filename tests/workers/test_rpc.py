@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from threadchat.errors import RpcError
+from threadchat.base.errors import RpcError
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, FrameDecoder
 from threadchat.workers.private_socket import listen_privately

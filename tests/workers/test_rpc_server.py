@@ -12,7 +12,7 @@ import pytest
 
 from tests.workers import raw
 from tests.workers.serving import captured_log
-from threadchat.errors import RpcError, WorkerError
+from threadchat.base.errors import RpcError, WorkerError
 from threadchat.wire import goridge
 from threadchat.workers.rpc import RpcClient
 from threadchat.workers.rpc_server import RpcServer, find_sockets, runtime_directory

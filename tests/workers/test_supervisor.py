@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.waiting import until
 from tests.workers.serving import event, pooling
-from threadchat.config import Supervisor as SupervisorConfig
+from threadchat.config.sections import Supervisor as SupervisorConfig
 from threadchat.workers.pool import Pool
 from threadchat.workers.supervisor import Supervisor
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from threadchat.base.errors import CloseReason
 from threadchat.chat.fanout import Fanout, Message
-from threadchat.errors import CloseReason
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 

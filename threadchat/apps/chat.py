@@ -10,11 +10,11 @@ import re
 import time
 from typing import Any
 
+from threadchat.base.errors import CloseReason
+from threadchat.base.limits import TokenBucket
 from threadchat.chat.hub import Hub
 from threadchat.chat.session import Session
-from threadchat.config import Server
-from threadchat.errors import CloseReason
-from threadchat.limits import TokenBucket
+from threadchat.config.sections import Server
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 from threadchat.wire.lines import LineDecoder, Overlong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 

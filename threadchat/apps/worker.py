@@ -13,9 +13,9 @@ import time
 import uuid
 
 from threadchat.apps.worker_connections import WorkerConnection, WorkerConnections
-from threadchat.config import Server
-from threadchat.errors import CloseReason, NoFreeWorker, Unanswered, WireError, WorkerError
-from threadchat.log import Log
+from threadchat.base.errors import CloseReason, NoFreeWorker, Unanswered, WireError, WorkerError
+from threadchat.base.log import Log
+from threadchat.config.sections import Server
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 from threadchat.wire.delimiter import DelimiterDecoder

@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from threadchat.base.errors import CloseReason
 from threadchat.chat.fanout import Fanout, Message
-from threadchat.errors import CloseReason
 from threadchat.net.connection import Connection
 from threadchat.workers.rpc_server import Method
 

@@ -11,13 +11,13 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from threadchat.addresses import UnixAddress, parse_address
 from threadchat.apps.worker import WorkerApp
 from threadchat.apps.worker_connections import WorkerConnections
-from threadchat.config import Config, Server
-from threadchat.log import Log
+from threadchat.base.addresses import UnixAddress, parse_address
+from threadchat.base.log import Log
+from threadchat.config.sections import Config, Server
 from threadchat.net.connection import Connection
-from threadchat.processor import Placement
+from threadchat.process.processor import Placement
 from threadchat.workers.admin import admin_methods
 from threadchat.workers.launcher import Launcher
 from threadchat.workers.pool import Pool

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from threadchat.base.errors import ChatError
 from threadchat.chat.hub import list_names
-from threadchat.errors import ChatError
 
 if TYPE_CHECKING:
     from threadchat.chat.session import Session

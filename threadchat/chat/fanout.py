@@ -18,7 +18,7 @@ import threading
 from itertools import islice
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from threadchat.watchdog import Heartbeat
+from threadchat.base.heartbeat import Heartbeat
 
 #: A talker waits for the deliverer once this much is pending, so that talkers faster than
 #: delivery are slowed (by not being read) instead of filling the memory.

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from threadchat.base.errors import ChatError
+from threadchat.base.heartbeat import Heartbeat
 from threadchat.chat.member import Member
 from threadchat.chat.names import check_name, guest_name, name_keys
 from threadchat.chat.room import Later, Room
-from threadchat.errors import ChatError
-from threadchat.watchdog import Heartbeat
 
 DEFAULT_ROOM = "lobby"
 MAX_ROOM_NAME_CHARACTERS = 32

@@ -16,7 +16,7 @@ from pathlib import Path
 import confusable_homoglyphs
 from precis_i18n import get_profile
 
-from threadchat.errors import ChatError
+from threadchat.base.errors import ChatError
 
 MAX_NAME_CHARACTERS = 32
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from threadchat.base.heartbeat import Heartbeat
 from threadchat.chat.fanout import Fanout, Message
 from threadchat.chat.member import Member
 from threadchat.chat.presence import Presence
-from threadchat.watchdog import Heartbeat
 
 #: Announcements are at least this far apart, in seconds, and further for each member they reach:
 #: what they cost is then bounded, however many come.

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable
 from typing import TypedDict
 
+from threadchat.base.errors import ChatError
 from threadchat.chat.commands import run_command
 from threadchat.chat.hub import DEFAULT_ROOM, Hub
 from threadchat.chat.room import Room
-from threadchat.errors import ChatError
 
 #: A line of a client that puts its user's name in front itself.
 _PREFIXED = re.compile(r"([^\s:]+): ")

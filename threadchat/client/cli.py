@@ -14,12 +14,12 @@ import sys
 import click
 
 from threadchat import __version__
+from threadchat.base.errors import ChatError, ConnectError
 from threadchat.client import echo, plain
 from threadchat.client.client import ChatClient, connect
 from threadchat.client.ending import INTERRUPTED, LEFT, Ending, ExitCode
 from threadchat.client.keyboard import Keyboard
 from threadchat.client.speaker import Speaker, check_name
-from threadchat.errors import ChatError, ConnectError
 
 _EPILOG = """
 Lines that begin with a slash are commands for the server; quit or exit alone, Ctrl-D and Ctrl-C leave.

@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from threadchat.base.errors import ConnectError
 from threadchat.client.incoming import Incoming
-from threadchat.errors import ConnectError
 
 CONNECT_SECONDS = 10.0
 

@@ -12,11 +12,11 @@ import os
 import sys
 import threading
 
+from threadchat.base.errors import ChatError
 from threadchat.client.client import ChatClient
 from threadchat.client.ending import HUNG_UP, LEFT, Ending, server_gone
 from threadchat.client.keyboard import End, Keyboard
 from threadchat.client.speaker import Speaker, check_name, is_farewell
-from threadchat.errors import ChatError
 
 #: After a person has left: time for the server to take the last line and close.
 _LEAVE_QUIET_SECONDS = 0.2

@@ -11,7 +11,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 
-from threadchat.errors import ChatError
+from threadchat.base.errors import ChatError
 from threadchat.wire.text import sanitise
 
 MAX_NAME_CHARACTERS = 32

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net import tcp
 from threadchat.net.blocking import linger, receive, set_timeout
 from threadchat.net.listen import describe_peer

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net.connection import Connection
 
 

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from threadchat.watchdog import Heartbeat
+from threadchat.base.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from threadchat.net.sender import Sender

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from threadchat.errors import CloseReason
-from threadchat.log import Log
+from threadchat.base.errors import CloseReason
+from threadchat.base.log import Log
 from threadchat.net.connection import Connection
 from threadchat.net.handover import Handover
 

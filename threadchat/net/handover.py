@@ -6,7 +6,7 @@ every line, but for a name, a room, an unfinished line. While its receiver lags 
 under its send lock: the bytes that are still to be sent, or none, which means that they were lost with the process.
 
 A successor calls :meth:`Handover.take_over` once, before anything else. :meth:`Handover.keep` may be called by any
-thread, the methods of a :class:`Kept` as said there. Not here: how the descriptors travel (systemd.py), who
+thread, the methods of a :class:`Kept` as said there. Not here: how the descriptors travel (process/systemd.py), who
 is woken in which order (daemon.py).
 """
 
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json  # three times as fast as json, and all wait for that
 
-from threadchat.errors import LedgerError
+from threadchat.base.errors import LedgerError
 from threadchat.net.keeper import Keeper
 from threadchat.net.ledger import Ledger
 from threadchat.net.tcp import consumed_bytes, thaw

@@ -12,7 +12,7 @@ connections, all live ones move to the nursery, and the queues swap roles. A soc
 before it is taken out of the other, so that dying at any moment loses none.
 
 Callable from any thread; one lock, a leaf, under which only non-blocking calls on the queues are made.
-Not here: what is known about each connection (ledger.py); handing the ends over (threadchat/systemd.py).
+Not here: what is known about each connection (ledger.py); handing the ends over (process/systemd.py).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ import struct
 import threading
 from zlib import crc32
 
-from threadchat.errors import LedgerError
+from threadchat.base.errors import LedgerError
 
 #: The size of a half, most of it never touched: the price of much room is address space only.
 _HALF_BYTES = 1 << 30

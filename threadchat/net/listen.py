@@ -7,8 +7,8 @@ import os
 import socket
 import stat
 
-from threadchat.addresses import Address, TcpAddress, UnixAddress
-from threadchat.errors import ListenError
+from threadchat.base.addresses import Address, TcpAddress, UnixAddress
+from threadchat.base.errors import ListenError
 
 #: Connections that may wait in the kernel: as many as Linux will keep (net.core.somaxconn is 4096).
 BACKLOG = 4096

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from threadchat.errors import CloseReason
+from threadchat.base.errors import CloseReason
 from threadchat.net.blocking import set_timeout
 from threadchat.net.send_queue import SendQueue
 

@@ -19,16 +19,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from threadchat.config import Limits
-from threadchat.limits import AddressCounter
-from threadchat.log import Log
+from threadchat.base.heartbeat import Heartbeat
+from threadchat.base.limits import AddressCounter
+from threadchat.base.log import Log
+from threadchat.config.sections import Limits
 from threadchat.net.connection import Connection
 from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App, resume, serve
 from threadchat.net.handover import Handover, Kept, Stored
 from threadchat.net.listen import local_address, stop_listening
-from threadchat.watchdog import Heartbeat
 
 #: A thread's stack: 10,000 of them at the usual 8 MiB would not fit into the address space of small machines.
 STACK_BYTES = 256 * 1024

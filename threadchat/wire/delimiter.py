@@ -8,7 +8,7 @@ No socket, thread or clock here.
 
 from __future__ import annotations
 
-from threadchat.errors import WireError
+from threadchat.base.errors import WireError
 
 
 class DelimiterDecoder:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from threadchat.errors import FrameError
+from threadchat.base.errors import FrameError
 
 #: Byte 1, a bit mask. RAW to PROTOBUF name the payload's codec.
 CONTROL: Final = 0x01

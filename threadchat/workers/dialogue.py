@@ -19,7 +19,7 @@ import contextlib
 import json
 import os
 
-from threadchat.errors import ExecTimeout, FrameError, Unanswered, WorkerCrashed, WorkerError
+from threadchat.base.errors import ExecTimeout, FrameError, Unanswered, WorkerCrashed, WorkerError
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame
 from threadchat.workers.payload import NUMBER_FRAME, SDK_MARK, pid_frame, read_pid

@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from threadchat.errors import NoFreeWorker, WorkerCrashed, WorkerError
+from threadchat.base.errors import NoFreeWorker, WorkerCrashed, WorkerError
 from threadchat.workers.dialogue import EventNotTaken
 from threadchat.workers.job import Job, Outcome
 from threadchat.workers.payload import ReplaceMe

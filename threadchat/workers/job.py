@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from select import PIPE_BUF
 
-from threadchat.errors import WorkerError
+from threadchat.base.errors import WorkerError
 from threadchat.workers.payload import Reply
 
 #: What became of an event.

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import threadchat
-from threadchat.config import Spawn
-from threadchat.errors import ExecTimeout, FrameError, WorkerError, WorkerStartError
-from threadchat.log import Log
-from threadchat.processor import Placement, release
+from threadchat.base.errors import ExecTimeout, FrameError, WorkerError, WorkerStartError
+from threadchat.base.log import Log
+from threadchat.config.sections import Spawn
+from threadchat.process.processor import Placement, release
 from threadchat.wire.goridge import Frame
 from threadchat.workers.dialogue import Dialogue, NoProof, begin_dialogue, shake_hands
 from threadchat.workers.process import WorkerProcess

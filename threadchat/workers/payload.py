@@ -11,7 +11,7 @@ import json
 from enum import Enum
 from typing import NamedTuple
 
-from threadchat.errors import WorkerReported, WorkerViolation
+from threadchat.base.errors import WorkerReported, WorkerViolation
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame
 

@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from threadchat.config import Pool as PoolConfig
-from threadchat.errors import NoFreeWorker, WorkerError, WorkerStartError
-from threadchat.log import Log
+from threadchat.base.errors import NoFreeWorker, WorkerError, WorkerStartError
+from threadchat.base.log import Log
+from threadchat.config.sections import Pool as PoolConfig
 from threadchat.workers.dispatcher import Dispatcher
 from threadchat.workers.job import Job, Outcome
 from threadchat.workers.launcher import Launcher

@@ -7,7 +7,7 @@ import os
 import socket
 from pathlib import Path
 
-from threadchat.errors import ListenError
+from threadchat.base.errors import ListenError
 
 
 def listen_privately(path: str) -> socket.socket:

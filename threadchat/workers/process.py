@@ -18,7 +18,7 @@ import time
 from enum import Enum
 from pathlib import Path
 
-from threadchat.errors import (
+from threadchat.base.errors import (
     ExecTimeout,
     FrameError,
     Unanswered,

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from select import PIPE_BUF
 
-from threadchat.errors import ExecTimeout, WorkerCrashed
+from threadchat.base.errors import ExecTimeout, WorkerCrashed
 from threadchat.wire.goridge import Frame, FrameDecoder, excerpt
 
 #: More than most answers, and little enough to be allocated cheaply for each.

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from threadchat.addresses import UnixAddress, parse_address
-from threadchat.errors import FrameError, ListenError, WorkerError, WorkerStartError
+from threadchat.base.addresses import UnixAddress, parse_address
+from threadchat.base.errors import FrameError, ListenError, WorkerError, WorkerStartError
 from threadchat.wire.goridge import Frame, FrameDecoder
 from threadchat.workers.payload import pid_frame, read_pid
 from threadchat.workers.private_socket import listen_privately

@@ -13,8 +13,8 @@ import json
 import socket
 from typing import Any, NamedTuple
 
-from threadchat.addresses import UnixAddress, parse_address
-from threadchat.errors import RpcError
+from threadchat.base.addresses import UnixAddress, parse_address
+from threadchat.base.errors import RpcError
 from threadchat.wire import goridge
 from threadchat.wire.goridge import Frame, FrameDecoder
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from threadchat.errors import FrameError, RpcError, WorkerError
-from threadchat.log import Log
+from threadchat.base.errors import FrameError, RpcError, WorkerError
+from threadchat.base.log import Log
 from threadchat.wire.goridge import Frame, FrameDecoder
 from threadchat.workers.private_socket import listen_privately
 from threadchat.workers.rpc import READ_BYTES, Call, encode_call, read_call

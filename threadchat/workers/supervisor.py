@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from threadchat.config import Supervisor as SupervisorConfig
+from threadchat.config.sections import Supervisor as SupervisorConfig
 from threadchat.workers.pool import Pool
 from threadchat.workers.process import State, WorkerProcess
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from threadchat.log import Log
+from threadchat.base.log import Log
 from threadchat.wire.text import decode
 
 READ_BYTES = 65536

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from threadchat.errors import RpcError
+from threadchat.base.errors import RpcError
 from threadchat.workers.admin import PLUGIN
 from threadchat.workers.rpc import RpcClient
 from threadchat.workers.rpc_server import find_sockets

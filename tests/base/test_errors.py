@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from threadchat.errors import ChatError, CloseReason, ConfigError, ListenError, ThreadchatError, WireError
+from threadchat.base.errors import ChatError, CloseReason, ConfigError, ListenError, ThreadchatError, WireError
 
 
 @pytest.mark.parametrize("kind", [ChatError, ListenError, WireError, ConfigError])

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from threadchat.systemd import Notifier, listen_fds
+from threadchat.process.systemd import Notifier, listen_fds
 
 #: Runs twice in one process: hands three descriptors to itself, then says what each name holds.
 _HANDS_DOWN = """
 import json, os, sys
-from threadchat.systemd import hand_down, listen_fds, owned_names
+from threadchat.process.systemd import hand_down, listen_fds, owned_names
 
 def holding(text):
     fd = os.memfd_create("test")

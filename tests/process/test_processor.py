@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve
-from threadchat import processor
+from threadchat.process import processor
 
 
 def _processors(pid: int) -> str:
@@ -43,7 +43,7 @@ def test_it_can_be_told_to_use_them_all(serve: Serve, tmp_path: Path) -> None:
 def test_a_child_is_let_go() -> None:
     """A worker process may run anywhere."""
     program = (
-        "import os, subprocess, sys; from threadchat import processor; before = processor.settle();"
+        "import os, subprocess, sys; from threadchat.process import processor; before = processor.settle();"
         "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE);"
         "processor.release(child.pid, before);"
         "print(os.sched_getaffinity(child.pid) == before.processors);"

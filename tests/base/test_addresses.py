@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threadchat.addresses import TcpAddress, UnixAddress, parse_address
+from threadchat.base.addresses import TcpAddress, UnixAddress, parse_address
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import click
 
-from threadchat import __version__, rr_yaml
-from threadchat.cli_workers import workers
-from threadchat.config import Config, dump, load, parse
-from threadchat.errors import ConfigError, ListenError, RpcError, WorkerError
+from threadchat import __version__
+from threadchat.base.errors import ConfigError, ListenError, RpcError, WorkerError
+from threadchat.cli.workers import workers
+from threadchat.config import rr_yaml
+from threadchat.config.loading import dump, load, parse
+from threadchat.config.sections import Config
 
 EXIT_FAILED = 1  # it could not be done: an address in use, say
 EXIT_USAGE = 2  # what was asked for makes no sense: wrong options, a wrong configuration
@@ -63,8 +65,9 @@ def serve(
     configuration are wrong.
     """
     # Imported here so that `check` and `--help` need not load the server.
-    from threadchat.lifecycle import run  # noqa: PLC0415
-    from threadchat.log import set_up_log  # noqa: PLC0415
+    from threadchat.base.log import set_up_log  # noqa: PLC0415
+    from threadchat.daemon import Daemon  # noqa: PLC0415
+    from threadchat.process.lifecycle import run  # noqa: PLC0415
 
     limits = {"max_connections": max_connections, "when_full": when_full}
     chosen = {key: value for key, value in limits.items() if value is not None}
@@ -77,7 +80,7 @@ def serve(
         log = set_up_log(debug)
         if ignored:
             log.info("config_ignored", ignored=ignored)
-        sys.exit(run(config, log, (lambda: _load(path)[0]) if path else None))
+        sys.exit(run(Daemon, config, log, (lambda: _load(path)[0]) if path else None))
     except ConfigError as problem:
         _fail(problem, EXIT_USAGE)
     except (ListenError, WorkerError, RpcError) as problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from threadchat.watchdog import Watchdog
+from threadchat.process.watchdog import Watchdog
 
 
 class Dog:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from threadchat import __version__
-from threadchat.cli import main
+from threadchat.cli.main import main
 
 
 def threadchat(*arguments: str) -> Result:

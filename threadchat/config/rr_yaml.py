@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from threadchat.config import Pool, Rpc, Spawn, Supervisor, read_file
-from threadchat.errors import ConfigError
+from threadchat.base.errors import ConfigError
+from threadchat.config.loading import read_file
+from threadchat.config.sections import Pool, Rpc, Spawn, Supervisor
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 _SILENT = frozenset({"version"})  # of the format: every file has it

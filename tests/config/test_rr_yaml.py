@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from threadchat import rr_yaml
-from threadchat.config import Config, parse
-from threadchat.errors import ConfigError
+from threadchat.base.errors import ConfigError
+from threadchat.config import rr_yaml
+from threadchat.config.loading import parse
+from threadchat.config.sections import Config
 
 #: From RoadRunner's documentation of the TCP plugin.
 DOCUMENTED = """

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
-from threadchat.limits import AddressCounter, TokenBucket
+from threadchat.base.limits import AddressCounter, TokenBucket
 
 
 class TestTokenBucket:

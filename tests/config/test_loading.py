@@ -1,4 +1,4 @@
-"""The configuration: its defaults, its mistakes (each with its path), and its round trip."""
+"""From files to configurations and back: every mistake with its path, and the round trip."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from threadchat.config import Config, Limits, Server, dump, load, parse, parse_duration
-from threadchat.errors import ConfigError
+from threadchat.base.errors import ConfigError
+from threadchat.config.loading import dump, load, parse
+from threadchat.config.sections import Config
 
 LOBBY = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:7007"\n'
 
@@ -27,40 +27,6 @@ def problems(text: str) -> list[str]:
     with pytest.raises(ConfigError) as refusal:
         parsed(text)
     return list(refusal.value.problems)
-
-
-class TestDefaults:
-    """What holds where nothing is said."""
-
-    def test_without_a_file_it_is_the_chat_room(self) -> None:
-        """On the challenge's port, for this machine only."""
-        config = Config()
-        assert config.daemon.stop_timeout == 5.0
-        (lobby,) = config.tcp.servers.items()
-        assert lobby == ("lobby", Server(addr=("tcp://127.0.0.1:7007",)))
-
-    def test_a_server_needs_an_address_only(self) -> None:
-        """The rest is as documented."""
-        lobby = parsed(LOBBY).tcp.servers["lobby"]
-        assert lobby.app == "chat"
-        assert lobby.welcome == "Welcome to the chatroom!"
-        assert lobby.echo_sender
-        assert not lobby.ask_name
-
-    def test_limits_are_as_documented(self) -> None:
-        """Names and values of the design's section 6."""
-        assert Limits().model_dump() == {
-            "max_connections": 10000,
-            "when_full": "refuse",
-            "max_connections_per_address": 0,
-            "max_line_bytes": 4096,
-            "flood_lines_per_second": 20.0,
-            "flood_burst_lines": 200,
-            "max_message_bytes": 67108864,
-            "idle_timeout": "0s",
-            "send_queue_bytes": 262144,
-            "send_timeout": "30s",
-        }
 
 
 class TestMistakes:
@@ -171,40 +137,6 @@ class TestFiles:
             load(tmp_path)
 
 
-class TestDurations:
-    """As Go writes them."""
-
-    @pytest.mark.parametrize(
-        ("text", "seconds"),
-        [
-            ("0s", 0.0),
-            ("500ms", 0.5),
-            ("30s", 30.0),
-            ("1.5s", 1.5),
-            ("1m30s", 90.0),
-            ("2h", 7200.0),
-            ("1h1m1s", 3661.0),
-        ],
-    )
-    def test_a_duration_is_so_many_seconds(self, text: str, seconds: float) -> None:
-        """Numbers with units, one after the other."""
-        assert parse_duration(text) == pytest.approx(seconds)
-
-    @pytest.mark.parametrize(
-        "value", ["", "5", "s", "-1s", "1 s", "1d", "1s!", "1s 2", "+1s", "1,5s", 5, 5.0, None, ["5s"]]
-    )
-    def test_anything_else_is_shown_how_to_write_it(self, value: object) -> None:
-        """A number without a unit, too."""
-        with pytest.raises(ValueError, match="write a duration with its unit"):
-            parse_duration(value)
-
-    @given(st.floats(0.0, 1e9, exclude_min=True))
-    def test_every_duration_survives_the_round_trip(self, seconds: float) -> None:
-        """Exactly, however long or short."""
-        text = Limits.model_construct(idle_timeout=seconds).model_dump()["idle_timeout"]
-        assert parse_duration(text) == seconds
-
-
 DURATIONS = st.sampled_from(["1ms", "500ms", "30s", "1m30s", "1000000s", "0.1s", "36h"])
 LIMITS = st.fixed_dictionaries(
     {},
@@ -253,9 +185,3 @@ def test_several_addresses_stay_several() -> None:
     """One server, two doors."""
     config = parsed('[tcp.servers.lobby]\naddr = ["tcp://127.0.0.1:7007", "unix:///run/chat.sock"]\n')
     assert config.tcp.servers["lobby"].addr == ("tcp://127.0.0.1:7007", "unix:///run/chat.sock")
-
-
-def test_a_configuration_is_frozen() -> None:
-    """Nobody changes it behind another's back."""
-    with pytest.raises(ValidationError):
-        Config().daemon.stop_timeout = 1.0  # type: ignore[misc]  # mypy knows it, too

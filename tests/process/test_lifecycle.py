@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import Serve
 from tests.running import Running
 from tests.waiting import DEADLINE, until
-from threadchat.lifecycle import rehearse
+from threadchat.process.lifecycle import rehearse
 
 CONFIG = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\nwelcome = "%s"\nlimits = { max_connections = %d }\n'
 
@@ -253,12 +253,13 @@ def test_who_is_told_to_stop_while_workers_start_stops(stubborn: Stubborn, numbe
 #: Told to stop before it listens for signals, by a program that has replaced itself with this one.
 TOLD_EARLY = """
 import os, pathlib, signal, sys
-from threadchat.config import load
-from threadchat.lifecycle import run
-from threadchat.log import set_up_log
+from threadchat.config.loading import load
+from threadchat.base.log import set_up_log
+from threadchat.daemon import Daemon
+from threadchat.process.lifecycle import run
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 os.kill(os.getpid(), signal.SIGTERM)
-sys.exit(run(load(pathlib.Path(sys.argv[1])), set_up_log()))
+sys.exit(run(Daemon, load(pathlib.Path(sys.argv[1])), set_up_log()))
 """
 
 

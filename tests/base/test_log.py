@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 import structlog
 
-from threadchat.log import Log, set_up_log
+from threadchat.base.log import Log, set_up_log
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,8 @@ without closing one connection, if a rehearsal says that the new one would start
 (FileDescriptorStoreMax=), SIGTERM leaves them to the next process, unless SIGUSR1 came before: then nobody will go on
 with them, and they are told goodbye.
 
-All of this is the main thread's. It waits for signals, and in between pets the watchdog and shows a status.
+All of this is the main thread's. It waits for signals, and in between pets the watchdog and shows a status. What there
+is to start and to stop it knows as a :class:`Service` only.
 """
 
 from __future__ import annotations
@@ -23,15 +24,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from queue import SimpleQueue
 from types import FrameType
+from typing import Protocol
 
-from threadchat.config import Config
-from threadchat.daemon import Daemon
-from threadchat.errors import ConfigError
-from threadchat.log import Log
-from threadchat.net.handover import LEDGER_NAME, QUEUE_NAME
-from threadchat.processor import Placement, release, settle
-from threadchat.systemd import Notifier, hand_down, listen_fds, owned_names
-from threadchat.watchdog import Watchdog
+from threadchat.base.errors import ConfigError
+from threadchat.base.log import Log
+from threadchat.config.sections import Config
+from threadchat.process.processor import Placement, release, settle
+from threadchat.process.systemd import Notifier, hand_down, listen_fds, owned_names
+from threadchat.process.watchdog import Watchdog
 
 STATUS_SECONDS = 5.0
 
@@ -45,13 +45,65 @@ MAX_PROBLEM = 2000
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def run(config: Config, log: Log, reread: Callable[[], Config] | None = None) -> int:
+class Service(Protocol):
+    """What a process is for: daemon.Daemon, which says what these do."""
+
+    @property
+    def owned_names(self) -> Sequence[str]:
+        """The names of the inherited descriptors that are not systemd's."""
+
+    @property
+    def has_predecessor(self) -> bool:
+        """Whether this process goes on with what another one has left."""
+
+    def start_workers(self) -> None:
+        """Start what takes long, and may be cancelled."""
+
+    def start(self) -> None:
+        """Serve."""
+
+    def stop(self) -> None:
+        """End everything."""
+
+    def dismiss_stored(self) -> None:
+        """Let go of what a predecessor has left. Instead of ``start``."""
+
+    def descriptors(self) -> Mapping[str, Sequence[int]]:
+        """Return what a service manager is to keep for a successor, by name."""
+
+    def hand_over(self) -> Mapping[str, Sequence[int]]:
+        """End, but for what a successor goes on with; return the descriptors that it inherits, by name."""
+
+    def reconfigure(self, config: Config) -> Sequence[str]:
+        """Use what can be changed; return what cannot."""
+
+    def traffic(self) -> tuple[int, int, int]:
+        """Return how many people, rooms and, so far, messages there are."""
+
+
+class Build(Protocol):
+    """Makes the service, which binds its addresses."""
+
+    def __call__(
+        self,
+        config: Config,
+        log: Log,
+        inherited: Mapping[str, Sequence[int]],
+        watchdog: Watchdog,
+        placement: Placement | None,
+        owned: Collection[str],
+        /,
+    ) -> Service:
+        """Raises ListenError."""
+
+
+def run(build: Build, config: Config, log: Log, reread: Callable[[], Config] | None = None) -> int:
     """
-    Run a daemon until it is told to stop; return the exit status. *reread* returns the configuration as it is then.
+    Run a service until it is told to stop; return the exit status. *reread* returns the configuration as it is then.
 
     A second signal to stop ends the process at once, with the status a shell expects of it.
     """
-    return Lifecycle(config, log, reread).run()
+    return Lifecycle(build, config, log, reread).run()
 
 
 class _Cancelled(BaseException):
@@ -59,9 +111,9 @@ class _Cancelled(BaseException):
 
 
 class Lifecycle:
-    """One daemon, from its first signal to its last."""
+    """One service, from its first signal to its last."""
 
-    def __init__(self, config: Config, log: Log, reread: Callable[[], Config] | None) -> None:
+    def __init__(self, build: Build, config: Config, log: Log, reread: Callable[[], Config] | None) -> None:
         gc.disable()  # until there is something to collect, see _start
         self._log = log
         self._reread = reread
@@ -72,10 +124,7 @@ class Lifecycle:
         self._watchdog = Watchdog(self._notifier.pet, self._notifier.watchdog_seconds)
         inherited = listen_fds()
         self._placement = settle() if config.daemon.one_processor else None
-        self._daemon = Daemon(config, log, inherited, self._watchdog, self._placement, owned_names())
-        known = {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}
-        for name in inherited.keys() - known:
-            log.warning("inherited_socket_unused", name=name)
+        self._service = build(config, log, inherited, self._watchdog, self._placement, owned_names())
         faulthandler.enable()  # a traceback of every thread when the watchdog ends this
 
     def run(self) -> int:
@@ -87,7 +136,7 @@ class Lifecycle:
         stored = self._store()
         self._notifier.ready()
         final = not stored  # nobody would go on with the connections
-        status = _Status(self._daemon, self._notifier)
+        status = _Status(self._service, self._notifier)
         while True:
             match self._next_signal(status):
                 case signal.SIGHUP:
@@ -114,10 +163,10 @@ class Lifecycle:
         try:
             self._waiting = True
             self._listen_for_signals()
-            self._daemon.start_workers()
+            self._service.start_workers()
             self._waiting = False
             with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
-                self._daemon.start()
+                self._service.start()
             # What is here now stays: the collector need not look at it again and again. And what a connection is made
             # of makes no cycles: to look for them as often as Python does by itself would be a tenth of the work for
             # a newcomer.
@@ -131,10 +180,10 @@ class Lifecycle:
             self._notifier.stopping()
             # What systemd keeps is for its next attempt, unless it has said that there will be none.
             told = {self._signals.get() for _ in range(self._signals.qsize())}
-            another = "FDSTORE" in os.environ and not self._daemon.handover.is_new and signal.SIGUSR1 not in told
+            another = "FDSTORE" in os.environ and self._service.has_predecessor and signal.SIGUSR1 not in told
             if not another:
-                self._daemon.dismiss_stored()
-            self._daemon.stop()
+                self._service.dismiss_stored()
+            self._service.stop()
             raise
 
     def _listen_for_signals(self) -> None:
@@ -156,9 +205,9 @@ class Lifecycle:
 
     def _store(self) -> bool:
         """Have systemd keep what a successor needs; return whether it does: ``FDSTORE`` says whether it can."""
-        if self._daemon.handover.is_new:
-            self._notifier.discard(LEDGER_NAME)
-        for name, fds in self._daemon.handover.fds().items():
+        for name, fds in self._service.descriptors().items():
+            if not self._service.has_predecessor:
+                self._notifier.discard(name)  # of one with which nobody can go on
             self._notifier.store(name, *fds)
         # Set by systemd 254 and newer, sd_notify(3), and by our unit file for those before.
         return self._notifier.barrier() and "FDSTORE" in os.environ
@@ -168,9 +217,9 @@ class Lifecycle:
         self._notifier.stopping()
         self._log.info("stopping", signal=why)
         if final:
-            self._daemon.stop()
+            self._service.stop()
         else:
-            self._daemon.hand_over()
+            self._service.hand_over()
             os._exit(0)  # thousands of threads wait where they are: the kernel ends them faster than Python does
 
     def _reload(self) -> None:
@@ -184,7 +233,7 @@ class Lifecycle:
             except ConfigError as problem:
                 self._log.error("reload_refused", problems=problem.problems)
                 return
-            self._log.info("reloaded", needs_restart=self._daemon.reconfigure(config))
+            self._log.info("reloaded", needs_restart=self._service.reconfigure(config))
         finally:
             self._notifier.ready()
 
@@ -196,12 +245,12 @@ class Lifecycle:
         self._log.info("replacing")
         self._notifier.reloading()
         with _blocked_signals():  # until the new program has its handlers
-            fds = self._daemon.hand_over()
+            fds = self._service.hand_over()
             while not self._signals.empty():  # what has come meanwhile is the new program's
                 os.kill(os.getpid(), self._signals.get())
             if self._placement:
                 release(0, self._placement)
-            become(fds, self._daemon.owned_names, self._notifier.variables())
+            become(fds, self._service.owned_names, self._notifier.variables())
 
 
 def rehearse(placement: Placement | None, seconds: float = REHEARSAL_SECONDS) -> str:
@@ -245,8 +294,8 @@ def _blocked_signals() -> Iterator[None]:
 class _Status:
     """What ``systemctl status`` shows, kept up to date."""
 
-    def __init__(self, daemon: Daemon, notifier: Notifier) -> None:
-        self._daemon = daemon
+    def __init__(self, service: Service, notifier: Notifier) -> None:
+        self._service = service
         self._notifier = notifier
         self._shown_at = time.monotonic()
         self._messages = 0
@@ -256,7 +305,7 @@ class _Status:
         now = time.monotonic()
         if (passed := now - self._shown_at) < STATUS_SECONDS:
             return
-        people, rooms, messages = self._daemon.traffic()
+        people, rooms, messages = self._service.traffic()
         rate = (messages - self._messages) / passed
         self._shown_at, self._messages = now, messages
         self._notifier.status(f"{people} people in {rooms} rooms, {rate:.1f} messages/s")

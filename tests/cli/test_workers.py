@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.workers.serving import serving
-from threadchat.cli import main
+from threadchat.cli.main import main
 
 
 def workers(*words: str) -> Result:

@@ -1,0 +1,167 @@
+"""
+The configuration: typed, frozen sections. Every option is declared once, here, with its default.
+
+Only daemon.py sees the whole; everything else gets the section it needs. How a file becomes this is in loading.py.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from threadchat.base.addresses import UnixAddress, parse_address
+from threadchat.config.values import Addresses, Command, Duration, Environment
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Limits(Section):
+    """What one server's connections may cost. Sizes in bytes, durations in seconds."""
+
+    max_connections: int = Field(10_000, ge=1)
+    when_full: Literal["refuse", "wait"] = "refuse"
+    max_connections_per_address: int = Field(0, ge=0)  # 0: no limit; loopback is never limited
+    max_line_bytes: int = Field(4096, ge=16)
+    flood_lines_per_second: float = Field(20.0, ge=0, allow_inf_nan=False)  # 0: off
+    flood_burst_lines: int = Field(200, ge=1)
+    max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024)  # worker
+    idle_timeout: Duration = 0.0  # 0: none
+    send_queue_bytes: int = Field(262_144, ge=4096)
+    send_timeout: Duration = Field(30.0, gt=0)
+
+
+class Server(Section):
+    """One named server: where it listens, and the app it serves there."""
+
+    addr: Addresses  # one address, or a list of them
+    app: Literal["chat", "echo", "broadcast", "worker"] = "chat"  # "worker" where there is a tcp.pool
+    welcome: str = "Welcome to the chatroom!"  # chat
+    ask_name: bool = False  # chat: ask newcomers for their name, and take their first line for it
+    echo_sender: bool = True  # broadcast: the sender gets its own bytes too
+    delimiter: str = "\r\n"  # worker: what ends a message; it stays part of the message
+    limits: Limits = Limits()
+
+    @field_validator("welcome")
+    @classmethod
+    def _one_line(cls, text: str) -> str:
+        if not text.isprintable() or not text:
+            raise ValueError("the welcome is one line of printable text")
+        return text
+
+    @field_validator("delimiter")
+    @classmethod
+    def _some_delimiter(cls, text: str) -> str:
+        return text or "\r\n"
+
+
+class Supervisor(Section):
+    """Limits on a worker's life; 0: none. All but ``exec_ttl`` wait until the worker is idle."""
+
+    watch_tick: Duration = Field(5.0, gt=0)
+    ttl: Duration = 0.0
+    idle_ttl: Duration = 0.0
+    exec_ttl: Duration = 0.0
+    max_worker_memory: int = Field(0, ge=0)  # MB of resident memory
+
+
+class Pool(Section):
+    """The worker processes, by RoadRunner's names: one pool for all servers whose app is "worker"."""
+
+    command: Command = ()  # (): server.command
+    num_workers: int = Field(0, ge=0, le=500)  # 0: one for each CPU
+    max_jobs: int = Field(0, ge=0)  # events after which a worker is replaced; 0: never
+    max_queue_size: int = Field(0, ge=0)  # events queued or executing; 0: no limit
+    allocate_timeout: Duration = Field(60.0, gt=0)  # for a worker to start, and for an event to get one
+    destroy_timeout: Duration = 60.0  # for the whole pool to stop
+    reset_timeout: Duration = 60.0  # for busy workers when all are replaced
+    close_timeout: Duration = Field(10.0, gt=0)  # for an answer to CLOSE without exec_ttl; not in RoadRunner
+    debug: bool = False  # a fresh process for every event
+    supervisor: Supervisor = Supervisor()
+
+    @property
+    def size(self) -> int:
+        """How many workers there shall be."""
+        return self.num_workers or os.cpu_count() or 1
+
+
+class Tcp(Section):
+    """The servers, by name."""
+
+    servers: dict[str, Server] = Field(min_length=1)
+    pool: Pool = Pool()
+    read_buf_size: int = Field(1, ge=0, le=100)  # MB; RoadRunner's, without effect: reads are small here
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_app(cls, data: Any) -> Any:
+        """Where a pool is configured, servers that name no app are for its workers."""
+        if not isinstance(data, dict) or "pool" not in data or not isinstance(data.get("servers"), dict):
+            return data
+        servers = {
+            name: {"app": "worker", **server} if isinstance(server, dict) else server
+            for name, server in data["servers"].items()
+        }
+        return {**data, "servers": servers}
+
+    @property
+    def needs_pool(self) -> bool:
+        """Whether any server is for workers."""
+        return any(server.app == "worker" for server in self.servers.values())
+
+
+class Spawn(Section):
+    """How worker processes are started (RoadRunner's section ``server``)."""
+
+    command: Command = ()
+    relay: str = "pipes"
+    env: Environment = {}
+    user: str = ""
+    group: str = ""
+
+    @field_validator("relay")
+    @classmethod
+    def _some_relay(cls, text: str) -> str:
+        if text != "pipes":
+            parse_address(text)
+        return text
+
+
+class Rpc(Section):
+    """Where workers and ``threadchat workers`` reach this daemon, if it has workers."""
+
+    listen: str = ""  # unix:///PATH; "": a path of its own in the runtime directory
+
+    @field_validator("listen")
+    @classmethod
+    def _unix(cls, text: str) -> str:
+        if text and not isinstance(parse_address(text), UnixAddress):
+            raise ValueError("write unix:///PATH: who may call is who may open that file")
+        return text
+
+
+class Daemon(Section):
+    """The process."""
+
+    one_processor: bool = True  # stay on one: faster, see process/processor.py
+    stop_timeout: Duration = 5.0  # for goodbyes and for what is still queued, when stopping
+
+
+class Config(Section):
+    """All of it."""
+
+    daemon: Daemon = Daemon()
+    server: Spawn = Spawn()
+    rpc: Rpc = Rpc()
+    tcp: Tcp = Tcp(servers={"lobby": Server(addr=("tcp://127.0.0.1:7007",))})
+
+    @model_validator(mode="after")
+    def _command_for_workers(self) -> Self:
+        if self.tcp.needs_pool and not (self.server.command or self.tcp.pool.command):
+            raise ValueError('server.command: say what to start as a worker, such as "python worker.py"')
+        return self
