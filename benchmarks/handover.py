@@ -1,97 +1,144 @@
 """How long thousands of connections are without a daemon while it replaces itself (SIGUSR2), and where that time goes.
 
-    python -m benchmarks.handover [CONNECTIONS]
+    python -m benchmarks.handover [CONNECTIONS] [--replacements N] [--load]
 
 Not a scenario of the suite: no peer can do it. What is printed is the time between two entries of the daemon's own log,
-and from the signal until a line said in between has been seen by the last connection.
+and from the first until a line said in between has been seen by the last connection. Nobody may be disconnected. Run
+it as an ordinary user: a hand-over takes no privilege.
+
+With ``--load`` a hundred people talk in another room all the time, and each line must be seen once by each of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
+import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.process import raise_descriptor_limit
+from tests.crowd import Crowd
 
-CONFIG = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n[tcp.servers.lobby.limits]\nmax_connections = 20000\n'
+CONFIG = """[tcp.servers.lobby]
+addr = "tcp://127.0.0.1:0"
+[tcp.servers.lobby.limits]
+max_connections = 20000
+flood_lines_per_second = 0.0
+"""
 #: From one of these entries to the next.
 STEPS = {
-    "handed_over": "frozen, state saved",
-    "connections_taken_over": "the new program, its connections found and restored",
-    "listening": "threads started",
+    "handed_over": "kept: everybody is parked and their state is saved",
+    "connections_taken_over": "the new program has started, and knows everybody",
+    "listening": "their threads are started",
 }
+WHOLE = "the whole, until a line said meanwhile was seen by the last"
+TALKERS = 100
 
 
-def measure(count: int) -> dict[str, float]:
-    """Return the seconds of each step."""
-    with tempfile.TemporaryDirectory() as directory:
-        config, log = Path(directory, "config.toml"), Path(directory, "log")
+class Daemon:
+    """A chat room with a log that is looked at as text: to parse it would take the daemon's time."""
+
+    def __init__(self, directory: Path) -> None:
+        config = directory / "config.toml"
+        self.log = directory / "log"
         config.write_text(CONFIG)
-        command = [sys.executable, "-m", "threadchat", "serve", "--config", str(config)]
-        with log.open("wb") as out, subprocess.Popen(command, stderr=out) as server:
-            try:
-                address = _wait_for(log, "listening")["address"]
-                people = [_person(int(address.rpartition(":")[2]), number) for number in range(count)]
-                until_heard = _replace(server, people, log)
-                _wait_for(log, "listening", after="replacing")
-            finally:
-                server.terminate()
-            entries = {entry["event"]: entry for entry in _entries(log) if entry["event"] in {"replacing", *STEPS}}
-        found = {}
-        before = entries["replacing"]
-        for event, meaning in STEPS.items():
-            found[meaning] = (_time(entries[event]) - _time(before)).total_seconds()
-            before = entries[event]
-        return found | {"until a line said meanwhile was heard by the last": until_heard}
+        with self.log.open("wb") as out:
+            command = [sys.executable, "-m", "threadchat", "serve", "--config", str(config)]
+            self.process = subprocess.Popen(command, stderr=out)
+        self.port = int(self.wait_for("listening", 1)["address"].rpartition(":")[2])
+
+    def wait_for(self, event: str, count: int) -> dict[str, str]:
+        """Wait until there are *count* of an entry; return the last one."""
+        while self.log.read_text().count(f'"{event}"') < count:
+            assert self.process.poll() is None, "the daemon has ended"
+            time.sleep(0.02)
+        return [entry for entry in self.entries() if entry["event"] == event][count - 1]
+
+    def entries(self) -> list[dict[str, str]]:
+        """Return the log so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
-def _person(port: int, number: int) -> socket.socket:
-    person = socket.create_connection(("127.0.0.1", port), source_address=(f"127.0.{number % 8 + 1}.1", 0))
+def measure(count: int, replacements: int, load: bool) -> Iterator[dict[str, float]]:
+    """Yield the seconds of each step, for each replacement. Raises AssertionError if somebody is disconnected."""
+    with tempfile.TemporaryDirectory() as directory:
+        daemon = Daemon(Path(directory))
+        crowd = None
+        try:
+            if load:
+                sockets = [_connect(daemon.port, number) for number in range(TALKERS)]
+                for sock in sockets:
+                    sock.sendall(b"/join den\n")
+                crowd = Crowd(sockets)
+                crowd.talks(in_pieces=True)
+            people = [_greeted(daemon.port, number) for number in range(count)]
+            for number in range(1, replacements + 1):
+                yield _replace(daemon, people, number)
+            if crowd:
+                crowd.falls_silent()
+                assert crowd.lost() == 0, "lines were lost"
+        finally:
+            if crowd:
+                crowd.leaves()
+            daemon.process.terminate()
+            daemon.process.wait()
+
+
+def _connect(port: int, number: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), source_address=(f"127.0.{number % 8 + 1}.1", 0))
+
+
+def _greeted(port: int, number: int) -> socket.socket:
+    person = _connect(port, number)
     person.recv(1000)
     return person
 
 
-def _replace(server: subprocess.Popen[bytes], people: list[socket.socket], log: Path) -> float:
+def _replace(daemon: Daemon, people: list[socket.socket], number: int) -> dict[str, float]:
     time.sleep(len(people) / 1000 + 2)  # condensed notices are as far apart as a millisecond a member
     for person in people:
         with contextlib.suppress(BlockingIOError):
-            person.recv(1 << 20, socket.MSG_DONTWAIT)
-    began = time.monotonic()
-    server.send_signal(signal.SIGUSR2)
-    _wait_for(log, "handed_over")
+            assert person.recv(1 << 20, socket.MSG_DONTWAIT), "a connection was closed"
+    daemon.process.send_signal(signal.SIGUSR2)
+    daemon.wait_for("handed_over", number)
     people[0].sendall(b"Is anybody there?\n")
     for person in people[1:]:
         heard = b""
         while b"Is anybody there?" not in heard:
-            heard += person.recv(1000)
-            assert heard, "a connection was closed"
-    return time.monotonic() - began
+            heard += (got := person.recv(1000))
+            assert got, "a connection was closed"
+    heard_at = datetime.now(UTC)
+    entries = [daemon.wait_for("replacing", number)]
+    entries += [daemon.wait_for(event, number + (event == "listening")) for event in STEPS]
+    times = [datetime.fromisoformat(entry["timestamp"]) for entry in entries]
+    found = {step: (times[i + 1] - times[i]).total_seconds() for i, step in enumerate(STEPS.values())}
+    return found | {WHOLE: (heard_at - times[0]).total_seconds()}
 
 
-def _entries(log: Path) -> list[dict[str, str]]:
-    return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-def _wait_for(log: Path, event: str, after: str = "{") -> dict[str, str]:
-    """Wait for an entry, after another. It is looked for as text: to parse the log would take the daemon's time."""
-    while f'"{event}"' not in log.read_text().partition(after)[2]:
-        time.sleep(0.02)
-    return next(entry for entry in reversed(_entries(log)) if entry["event"] == event)
-
-
-def _time(entry: dict[str, str]) -> datetime:
-    return datetime.fromisoformat(entry["timestamp"])
+def main() -> None:
+    """Measure, and print the median and the worst of each step."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.handover", description=__doc__.splitlines()[0])
+    parser.add_argument("connections", nargs="?", type=int, default=9900)
+    parser.add_argument("--replacements", type=int, default=5)
+    parser.add_argument("--load", action="store_true", help="a hundred people talk in another room")
+    options = parser.parse_args()
+    raise_descriptor_limit()
+    rounds = list(measure(options.connections, options.replacements, options.load))
+    print(f"{options.connections} connections, {len(rounds)} replacements, user {os.getuid()}: median and worst, s")
+    for step in rounds[0]:
+        seconds = [found[step] for found in rounds]
+        print(f"{statistics.median(seconds):6.2f} {max(seconds):6.2f}  {step}")
 
 
 if __name__ == "__main__":
-    raise_descriptor_limit()
-    for step, seconds in measure(int(sys.argv[1]) if len(sys.argv) > 1 else 9900).items():
-        print(f"{seconds:6.2f} s  {step}")
+    main()

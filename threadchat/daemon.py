@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import resource
-import signal
 import socket
 import threading
 import time
@@ -26,11 +25,11 @@ from threadchat.base.log import Log
 from threadchat.chat.fanout import Fanout
 from threadchat.chat.hub import Hub, Traffic
 from threadchat.config.sections import Config, Server
-from threadchat.net.connection import WAKE_SIGNAL, Connection
+from threadchat.net.connection import Connection
 from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App
-from threadchat.net.handover import LEDGER_NAME, QUEUE_NAME, Handover, Stored
+from threadchat.net.handover import NAMES, Handover, Stored
 from threadchat.net.listen import inherit, listen
 from threadchat.net.server import STACK_BYTES, AppServer
 from threadchat.process.processor import Placement
@@ -61,7 +60,7 @@ class Daemon:
         self._log = log
         self._owned = owned
         self._watchdog = watchdog or Watchdog(lambda: None, None)
-        for name in (inherited or {}).keys() - {*config.tcp.servers, QUEUE_NAME, LEDGER_NAME}:
+        for name in (inherited or {}).keys() - {*config.tcp.servers, *NAMES}:
             log.warning("inherited_socket_unused", name=name)
         self._stop_timeout = config.daemon.stop_timeout
         self._configs = dict(config.tcp.servers)  # as they are now, see reconfigure
@@ -107,6 +106,7 @@ class Daemon:
         if self._stored:
             self._log.info("connections_taken_over", count=sum(map(len, self._sets.values())))
         self._stored.clear()
+        self.handover.begin()
         self._flusher.start()
         for server in self.servers:
             server.resume()
@@ -135,19 +135,23 @@ class Daemon:
         """
         Stop, but leave the connections to a successor: return the descriptors that it is to inherit.
 
-        No thread is left that reads or sends, but listeners are still open: whoever comes or says something now
-        waits in the kernel. Connections of worker servers end as in :meth:`stop`.
+        Nobody acts on what is said any more, but listeners are still open: whoever comes or says something now waits in
+        the kernel, or in a slot. Connections of worker servers end as in :meth:`stop`. A connection whose thread does
+        not come to an end with what it does is left with what was last noted of it, as after a crash.
         """
         deadline = time.monotonic() + self._stop_timeout
-        signal.signal(WAKE_SIGNAL, lambda number, frame: None)
         for server in self.servers:
             server.pause()
-        left = [c for connections in self._sets.values() for c in connections.hand_over(deadline)]
+        handed = [connections.hand_over(deadline) for connections in self._sets.values()]
         if self._workers:
             self._workers.stop()
         self._flusher.stop()
-        count = sum([connection.leave_behind() for connection in left])
-        self._log.info("handed_over", count=count)
+        acting = [connection for _, acting in handed for connection in acting]
+        count = sum([connection.leave_behind() for parked, _ in handed for connection in parked])
+        self.handover.complete(connection.number for connection in acting)
+        if acting:
+            self._log.warning("handed_over_acting", count=len(acting))
+        self._log.info("handed_over", count=count + len(acting))
         fds = self.handover.fds()
         for server in self.servers:
             fds.setdefault(server.name, []).append(server.socket.fileno())

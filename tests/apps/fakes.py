@@ -18,7 +18,7 @@ class FakeConnection(ListSink):
         super().__init__()
         self.reason: CloseReason | None = None
         self.slept: list[float] = []
-        self.limited = False
+        self.waited = 0
         self.kept = True
         self.app_state: Callable[[], dict[str, Any]] = dict
         self.saved: list[dict[str, Any]] = []
@@ -27,13 +27,13 @@ class FakeConnection(ListSink):
         """Return this as what the app takes it for."""
         return cast(Connection, self)
 
-    def send_blocking(self, data: bytes) -> None:
+    def answer(self, data: bytes) -> None:
         """Keep *data*."""
         self.send(data)
 
-    def limit_blocking_sends(self) -> None:
+    def wait_sent(self) -> None:
         """Note it."""
-        self.limited = True
+        self.waited += 1
 
     def save(self) -> None:
         """Keep what the app says of itself, as JSON would."""

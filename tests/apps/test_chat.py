@@ -284,11 +284,15 @@ def test_what_is_held_back_is_saved_before_it_is_said() -> None:
     """So that a crash loses a line rather than say it twice."""
     guest = Guest(Limits(flood_lines_per_second=1.0, flood_burst_lines=2))
 
-    def hand_over(seconds: float) -> None:
-        guest.connection.reason = CloseReason.HANDED_OVER
+    class Parked(BaseException):
+        """Stands for a thread that goes on no more."""
 
-    guest.connection.sleep = hand_over  # type: ignore[method-assign]
-    guest.sends(b"1\n2\n3\n4\n")
+    def park(seconds: float) -> None:
+        raise Parked
+
+    guest.connection.sleep = park  # type: ignore[method-assign]
+    with pytest.raises(Parked):
+        guest.sends(b"1\n2\n3\n4\n")
     assert guest.ann_hears() == ["guest-2: 1", "guest-2: 2"]
     assert guest.connection.saved[-1]["held"] == ["3", "4"]
     assert successor(guest).ann_hears() == ["guest-2: 3", "guest-2: 4"]

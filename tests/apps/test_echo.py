@@ -19,11 +19,13 @@ def test_every_byte_comes_back_as_it_was_read(reads: list[bytes]) -> None:
     assert connection.pieces == reads
 
 
-def test_a_peer_that_does_not_read_its_echo_is_given_up_at_last() -> None:
-    """Its sends block, so they need a limit."""
+def test_a_peer_that_does_not_read_its_echo_is_not_read() -> None:
+    """Each answer is waited for."""
     connection = FakeConnection()
-    EchoApp(connection())
-    assert connection.limited
+    app = EchoApp(connection())
+    app.received(b"hello")
+    app.received(b"hello?")
+    assert connection.waited == 2
 
 
 def test_echo_has_no_patience_and_no_lines() -> None:

@@ -1,4 +1,4 @@
-"""Reading, ending a connection so that the last words arrive, and time-outs that Python knows nothing of."""
+"""Ending a connection so that the last words arrive, and time-outs that Python knows nothing of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from threadchat.net.blocking import linger, receive, set_timeout
+from threadchat.net.blocking import linger, set_timeout
 
 
 @pytest.fixture
@@ -18,25 +18,6 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         ours, _ = listener.accept()
     with peer, ours:
         yield ours, peer
-
-
-@pytest.mark.parametrize("size", [1, 447, 448, 449, 10_000])
-def test_what_has_come_is_read_in_one_piece(pair: tuple[socket.socket, socket.socket], size: int) -> None:
-    """However much more it is than a silent connection is prepared for."""
-    ours, peer = pair
-    peer.sendall(b"x" * size)
-    assert receive(ours) == b"x" * size
-    peer.close()
-    assert receive(ours) == b""
-
-
-def test_what_came_before_a_reset_is_read(pair: tuple[socket.socket, socket.socket]) -> None:
-    ours, peer = pair
-    ours.sendall(b"not read by the peer, whose kernel resets for that")
-    peer.sendall(b"x" * 448)
-    peer.recv(1)
-    peer.close()
-    assert receive(ours) == b"x" * 448
 
 
 def test_a_read_gives_up_after_its_time(pair: tuple[socket.socket, socket.socket]) -> None:

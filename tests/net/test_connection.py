@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import random
-import signal
 import socket
-import threading
 from collections.abc import Callable
 
 import pytest
 
 from tests.net.sockets import Ends, connected, in_background, kept
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 from threadchat.base.errors import CloseReason
-from threadchat.net.connection import WAKE_SIGNAL, Connection
+from threadchat.net.connection import Connection
 from threadchat.net.flusher import Flusher
-from threadchat.net.handover import Handover
-from threadchat.net.tcp import thaw
+from threadchat.net.handover import Handover, Stored
+from threadchat.net.slots import SLOT_BYTES
+from threadchat.net.tcp import consumed_bytes
 
 
 class TestReading:
@@ -30,6 +29,19 @@ class TestReading:
         assert ends.connection.read(None) == b""
         assert ends.connection.reason is CloseReason.EOF
         assert ends.connection.bytes_in == 5
+
+    @pytest.mark.parametrize("tcp", [False, True])
+    @pytest.mark.parametrize("size", [1, SLOT_BYTES - 1, SLOT_BYTES, SLOT_BYTES + 1, 10_000])
+    def test_what_has_come_is_read_in_one_piece(self, flusher: Flusher, tcp: bool, size: int) -> None:
+        """However much more it is than a slot holds."""
+        with connected(flusher, tcp=tcp) as ends:
+            data = random.Random(size).randbytes(size)
+            sending = in_background(lambda: ends.peer.sendall(data))
+            read = b""
+            while len(read) < size:
+                read += ends.connection.read(None) or b""
+            sending.join()
+            assert read == data
 
     def test_silence_is_none(self, ends: Ends) -> None:
         """After the time-out, and reading goes on afterwards, with another time-out or none."""
@@ -181,8 +193,6 @@ def test_a_connection_whose_app_cannot_go_on_is_not_kept(handover: Handover, end
 def test_what_is_left_behind_is_all_that_was_not_sent(handover: Handover, ends: Ends) -> None:
     kept(ends, handover)
     sent = ends.fill()
-    ends.connection.freeze()
-    assert ends.connection.reason is CloseReason.HANDED_OVER
     assert ends.connection.leave_behind()
     (unsent,) = [value for number, value in handover.ledger.entries().items() if number != 1]
     in_kernel = 0
@@ -191,77 +201,88 @@ def test_what_is_left_behind_is_all_that_was_not_sent(handover: Handover, ends: 
     assert in_kernel + len(unsent) == sent
 
 
-def test_a_blocked_read_ends_when_it_is_handed_over(handover: Handover, ends: Ends) -> None:
-    """With nothing read and nothing lost; what comes then is for the next process."""
-    kept(ends, handover)
-    found: list[bytes | None] = []
+class TestParking:
+    """Between its own thread and whoever hands the connection over."""
 
-    def read() -> None:
-        ends.connection.thread = threading.get_ident()
-        found.append(ends.connection.read(None))
+    def test_what_is_said_to_a_parked_connection_is_not_acted_on(self, flusher: Flusher) -> None:
+        """It is in the slot, and the kernel knows how much of it there is."""
+        with connected(flusher, tcp=True) as ends:
+            found: list[bytes | None] = []
+            reading = in_background(lambda: found.append(ends.connection.read(None)))
+            assert ends.connection.park(DEADLINE)
+            ends.peer.sendall(b"hello")
+            until(lambda: consumed_bytes(ends.connection._socket, 0) == 5, "it to be read")
+            assert ends.connection._slot.content(5) == b"hello"
+            assert (found, ends.connection.bytes_in) == ([], 0)
+            ends.connection.unpark()
+            reading.join()
+            assert found == [b"hello"]
 
-    before = signal.signal(WAKE_SIGNAL, lambda number, frame: None)
-    try:
-        reading = in_background(read)
-        until(lambda: ends.connection.thread, "the read to begin")
-        ends.connection.freeze()
-        assert not ends.connection.rests()  # it is no TCP connection, which could be frozen
-        ends.connection.interrupt()
-        reading.join()
-    finally:
-        signal.signal(WAKE_SIGNAL, before)
-    assert found == [None]
-
-
-def test_a_real_end_goes_before_handing_over(ends: Ends) -> None:
-    ends.connection.end(CloseReason.HANDED_OVER)
-    ends.connection.end(CloseReason.QUIT)
-    ends.connection.end(CloseReason.HANDED_OVER)
-    assert ends.connection.reason is CloseReason.QUIT
-
-
-def test_one_that_is_just_opening_is_handed_over_as_well(handover: Handover, ends: Ends) -> None:
-    """It is not known yet whether its app can be gone on with: its own thread finds that it can."""
-    ends.connection.freeze()
-    ends.connection.keep(handover, dict)
-    assert ends.connection.reason is CloseReason.HANDED_OVER
-    assert ends.connection.leave_behind()
-
-
-@pytest.mark.parametrize("first", ["freeze", "keep"])
-def test_one_whose_app_cannot_be_gone_on_with_is_ended_instead(handover: Handover, ends: Ends, first: str) -> None:
-    """Whichever is found out first."""
-    if first == "freeze":
-        ends.connection.freeze()
-    ends.connection.keep(handover, lambda: None)
-    if first == "keep":
-        ends.connection.freeze()
-    assert ends.connection.reason is CloseReason.SHUTDOWN
-
-
-def test_a_frozen_connection_rests_while_its_thread_waits(handover: Handover, flusher: Flusher) -> None:
-    """What comes then is for whoever thaws it; before all that has come is read, it does not rest."""
-    with connected(flusher, tcp=True) as ends:
-        kept(ends, handover)
+    def test_where_the_kernel_does_not_count_it_stays_in_the_socket(self, ends: Ends) -> None:
+        """A unix socket's bytes are looked at only, until they can be acted on."""
         found: list[bytes | None] = []
-        ends.peer.sendall(b"before")
-        assert ends.connection.freeze()
-        assert not ends.connection.rests()
-        reading = in_background(lambda: found.extend([ends.connection.read(None), ends.connection.read(None)]))
-        until(ends.connection.rests, "all to be read")
-        ends.peer.sendall(b"after")
-        assert ends.connection.rests()
-        thaw(ends.connection._socket)
+        reading = in_background(lambda: found.append(ends.connection.read(None)))
+        assert ends.connection.park(DEADLINE)
+        ends.peer.sendall(b"hello")
+        until(lambda: ends.connection._slot.content(5) == b"hello", "it to be looked at")
+        assert ends.connection._socket.recv(100, socket.MSG_DONTWAIT | socket.MSG_PEEK) == b"hello"
+        ends.connection.unpark()
         reading.join()
-        assert found == [b"before", b"after"]
-        assert not ends.connection.rests()
+        assert found == [b"hello"]
+
+    def test_one_that_acts_cannot_be_parked(self, flusher: Flusher) -> None:
+        """Until its thread reads again, or has ended."""
+        with connected(flusher, tcp=True) as ends:
+            ends.peer.sendall(b"hello")
+            ends.connection.read(None)
+            assert not ends.connection.park(0.0)
+            ends.connection.end(CloseReason.ERROR)
+            ends.connection.finish()
+            assert ends.connection.park(0.0)
+
+    def test_one_that_is_slowed_down_can_be_parked(self, ends: Ends) -> None:
+        sleeping = in_background(lambda: ends.connection.sleep(0.01))
+        assert ends.connection.park(DEADLINE)
+        ends.connection.unpark()
+        sleeping.join()
+
+    def test_one_that_waits_for_its_receiver_can_be_parked(self, handover: Handover) -> None:
+        """What is unsent is left behind; its own thread sends nothing more."""
+        stopped = Flusher()
+        stopped.stop()
+        with connected(stopped) as ends:
+            kept(ends, handover)
+            sent = ends.fill()
+            waiting = in_background(ends.connection.wait_sent)
+            assert ends.connection.park(DEADLINE)
+            assert ends.connection.leave_behind()
+            (unsent,) = [value for number, value in handover.ledger.entries().items() if number != 1]
+            assert len(ends.peer.recv(1 << 20)) > 0  # there is room now, and nobody uses it
+            assert ends.connection._queue is not None
+            assert ends.connection._queue.rest() == unsent
+            assert len(unsent) < sent
+            ends.connection.cut(CloseReason.SHUTDOWN)
+            ends.connection.unpark()
+            waiting.join()
 
 
-def test_what_its_thread_still_works_on_keeps_it_from_resting(handover: Handover, flusher: Flusher) -> None:
-    """It has been read, and not yet acted on."""
+def test_what_a_predecessor_has_read_is_read_first(flusher: Flusher, handover: Handover) -> None:
+    """And counted once."""
     with connected(flusher, tcp=True) as ends:
         kept(ends, handover)
-        ends.peer.sendall(b"hello")
-        assert ends.connection.read(None) == b"hello"
-        assert ends.connection.freeze()
-        assert not ends.connection.rests()
+        state = {"server": "lobby", "address": "", "peer": "", "opened_at": 0.0, "bytes_in": 3, "bytes_out": 0}
+        stored = Stored(1, ends.connection._socket, state, True, None, b"hello ")
+        entries = handover.kept(stored)
+        ends.connection.restore(stored, entries, dict)
+        ends.peer.sendall(b"world")
+        assert ends.connection.read(None) == b"hello "
+        assert ends.connection.read(None) == b"world"
+        assert ends.connection.bytes_in == 14
+
+
+def test_one_that_is_abandoned_has_no_successor(handover: Handover, ends: Ends) -> None:
+    """Its peer sees the end, whatever its own thread does."""
+    kept(ends, handover)
+    ends.connection.abandon()
+    assert ends.peer.recv(100) == b""
+    assert handover.ledger.entries() == {}

@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.waiting import DEADLINE
 from threadchat.net.handover import VERSION, Handover, Stored
 from threadchat.net.ledger import Ledger
-from threadchat.net.tcp import freeze
+from threadchat.net.slots import SLOT_BYTES
 
-STATE = {"server": "lobby", "bytes_in": 0}
+STATE = {"server": "lobby", "bytes_in": 0, "slot": None}
 
 
 class Pair:
@@ -53,10 +52,17 @@ def successor(handover: Handover) -> Handover:
 
 def taken_over(handover: Handover) -> tuple[list[Stored], int]:
     next_one = successor(handover)
-    try:
-        return next_one.take_over()
-    finally:
-        next_one.close()
+    found, dismissed = next_one.take_over()
+    leave(next_one, found)
+    return found, dismissed
+
+
+def leave(handover: Handover, found: list[Stored]) -> None:
+    """End a process that has taken over what it *found*."""
+    for stored in found:
+        if stored.slot:
+            stored.slot.view.release()
+    handover.close()
 
 
 def test_a_connection_and_its_state_are_found_again(handover: Handover, pair: Pair) -> None:
@@ -122,21 +128,10 @@ def test_whoever_has_an_entry_that_cannot_be_read_is_told(handover: Handover, pa
     assert said == b"* This server is of another version now, and cannot go on. Please come again!\n"
 
 
-def test_whoever_is_dismissed_is_heard_to_the_end(handover: Handover, pair: Pair) -> None:
-    """The connection was frozen: what the peer says was not acknowledged, and would never be."""
-    handover.keep(1, pair.ours, STATE)
-    handover.ledger.put(1, b"")
-    assert freeze(pair.ours)
-    pair.peer.sendall(b"hello?")
-    assert taken_over(handover) == ([], 1)
-    pair.ours.settimeout(DEADLINE)
-    assert pair.ours.recv(100) == b"hello?"
-
-
 def test_an_older_entry_is_converted(handover: Handover, pair: Pair) -> None:
     """An upgrade goes on with everybody."""
     handover.keep(1, pair.ours, STATE)
-    handover.ledger.put(1, json.dumps({"v": 1, **STATE}).encode())
+    handover.ledger.put(1, json.dumps({"v": 1, "server": "lobby", "bytes_in": 0}).encode())
     ((stored,), dismissed) = taken_over(handover)
     stored.socket.close()
     assert dismissed == 0
@@ -167,6 +162,78 @@ def test_bytes_that_were_read_and_not_noted_are_noticed(handover: Handover, pair
     stored.socket.close()
     assert not stored.intact
     assert stored.state["bytes_in"] == 5
+
+
+def read_by(handover: Handover, pair: Pair, data: bytes) -> None:
+    """Keep a connection whose thread reads *data*, and has not acted on it."""
+    slot = handover.slots.take()
+    assert handover.keep(1, pair.ours, {**STATE, "slot": slot.number})
+    pair.peer.sendall(data)
+    while data:
+        data = data[pair.ours.recv_into(slot.view) :]
+    slot.give_back()
+
+
+class TestWhatWasRead:
+    """And not acted on when the process was replaced."""
+
+    def test_it_is_acted_on_by_the_successor(self, handover: Handover, pair: Pair) -> None:
+        read_by(handover, pair, b"hello")
+        handover.complete([])
+        ((stored,), _) = taken_over(handover)
+        stored.socket.close()
+        assert (stored.unacted, stored.intact, stored.state["bytes_in"]) == (b"hello", True, 0)
+
+    def test_after_a_crash_it_is_lost(self, handover: Handover, pair: Pair) -> None:
+        """It may have been acted on, and nothing is said twice."""
+        read_by(handover, pair, b"hello")
+        ((stored,), _) = taken_over(handover)
+        stored.socket.close()
+        assert (stored.unacted, stored.intact, stored.state["bytes_in"]) == (b"", False, 5)
+
+    def test_so_it_is_of_one_that_still_acted_at_the_deadline(self, handover: Handover, pair: Pair) -> None:
+        read_by(handover, pair, b"hello")
+        handover.complete([1])
+        ((stored,), _) = taken_over(handover)
+        stored.socket.close()
+        assert (stored.unacted, stored.intact) == (b"", False)
+
+    def test_a_hand_over_counts_until_somebody_acts(self, handover: Handover, pair: Pair) -> None:
+        """A successor that dies before leaves it to the next one; one that has begun does not."""
+        read_by(handover, pair, b"hello")
+        handover.complete([])
+        for begun in (False, True):
+            next_one = successor(handover)
+            ((stored,), _) = next_one.take_over()
+            stored.socket.close()
+            assert stored.unacted == b"hello"
+            if begun:
+                next_one.begin()
+            leave(next_one, [stored])
+        ((stored,), _) = taken_over(handover)
+        stored.socket.close()
+        assert stored.unacted == b""
+
+    def test_more_than_a_slot_holds_was_acted_on(self, handover: Handover, pair: Pair) -> None:
+        """By somebody: nobody parks with so much."""
+        read_by(handover, pair, b"x" * (SLOT_BYTES + 1))
+        handover.complete([])
+        ((stored,), _) = taken_over(handover)
+        stored.socket.close()
+        assert (stored.unacted, stored.intact) == (b"", False)
+
+    def test_without_the_slots_it_is_lost(self, handover: Handover, pair: Pair) -> None:
+        """And the connection goes on, with a slot of its own."""
+        read_by(handover, pair, b"hello")
+        handover.complete([])
+        fds = {name: [os.dup(fd) for fd in fds] for name, fds in handover.fds().items()}
+        os.close(fds.pop("threadchat-slots")[0])
+        next_one = Handover.inherit(fds)
+        ((stored,), _) = next_one.take_over()
+        stored.socket.close()
+        assert stored.slot is not None
+        leave(next_one, [stored])
+        assert (stored.unacted, stored.intact) == (b"", False)
 
 
 def test_entries_without_a_connection_are_dropped(handover: Handover) -> None:

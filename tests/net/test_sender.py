@@ -156,14 +156,13 @@ class TestSending:
         assert ends.peer_reads(19) == b"greeting line later"
 
 
-class TestBlockingSends:
-    """For answers to this very peer."""
+class TestAnswers:
+    """To this very peer, which is not read meanwhile."""
 
     def test_every_byte_arrives(self, ends: Ends) -> None:
         """At the receiver's pace."""
-        ends.connection.limit_blocking_sends()
         data = random.Random(2).randbytes(400_000)
-        sender = in_background(lambda: ends.connection.send_blocking(data))
+        sender = in_background(lambda: answer(ends, data))
         assert ends.peer_reads(len(data)) == data
         sender.join()
         assert ends.connection.bytes_out == len(data)
@@ -171,23 +170,28 @@ class TestBlockingSends:
     def test_a_receiver_without_progress_is_cut(self, flusher: Flusher) -> None:
         """After the send time-out."""
         with connected(flusher, send_timeout=0.01) as ends:
-            ends.connection.limit_blocking_sends()
-            ends.connection.send_blocking(b"x" * 400_000)
+            answer(ends, b"x" * 400_000)
             assert ends.connection.reason is CloseReason.SLOW_CONSUMER_TIME
 
-    def test_a_receiver_that_has_gone_is_a_reset(self, ends: Ends) -> None:
-        """It never raises."""
+    def test_a_receiver_that_has_gone_raises_nothing(self, ends: Ends) -> None:
+        """The next read says so."""
         ends.peer.close()
-        ends.connection.send_blocking(b"hello?")
-        assert ends.connection.reason is CloseReason.RESET
+        answer(ends, b"hello?")
+        assert ends.connection.read(None) == b""
+        assert ends.connection.reason is not None
 
-    def test_a_cut_ends_a_blocked_send(self, ends: Ends) -> None:
+    def test_a_cut_ends_the_waiting(self, ends: Ends) -> None:
         """A shutdown is not held up by a peer that does not read."""
-        ends.connection.limit_blocking_sends()
-        sender = in_background(lambda: ends.connection.send_blocking(b"x" * 400_000))
+        sender = in_background(lambda: answer(ends, b"x" * 400_000))
         ends.connection.cut(CloseReason.SHUTDOWN)
         sender.join()
         assert ends.connection.reason is CloseReason.SHUTDOWN
+
+
+def answer(ends: Ends, data: bytes) -> None:
+    """Do what an app does in the connection's own thread."""
+    ends.connection.answer(data)
+    ends.connection.wait_sent()
 
 
 def test_that_a_receiver_lags_behind_is_known_until_it_has_caught_up(handover: Handover, ends: Ends) -> None:

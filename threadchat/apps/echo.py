@@ -16,11 +16,11 @@ class EchoApp(App):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        connection.limit_blocking_sends()
 
     def received(self, data: bytes) -> None:
         """Send *data* back."""
-        self._connection.send_blocking(data)
+        self._connection.answer(data)
+        self._connection.wait_sent()
 
     def missed(self) -> None:
         """Not every byte has come back: end it."""

@@ -120,7 +120,6 @@ class CloseReason(Enum):
     WORKER = "worker failed"
     SHUTDOWN = "shutdown"
     ERROR = "internal error"
-    HANDED_OVER = "handed over"  # no end at all: a successor goes on with it
 
     @property
     def graceful(self) -> bool:

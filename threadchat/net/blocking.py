@@ -15,11 +15,8 @@ import time
 #: words into a reset (RFC 1122, 4.2.2.13), in seconds.
 LINGER_SECONDS = 1.0
 
-#: What a read may bring, and what it is prepared for. CPython makes room for all of it before it waits, which in each
-#: of thousands of silent connections would cost a page of memory; so little has a place among small objects.
-_READ_BYTES = 32 * 1024
-_SHORT_READ_BYTES = 448
-
+#: The most that is read at once.
+READ_BYTES = 32 * 1024
 
 #: struct timeval.
 _FOR_EVER = struct.pack("@ll", 0, 0)
@@ -32,22 +29,13 @@ def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
         sock.setsockopt(socket.SOL_SOCKET, option, value)
 
 
-def receive(sock: socket.socket) -> bytes:
-    """Wait for bytes; return all there are, up to a limit, or b"" at the end. Raises OSError, as recv does."""
-    data = sock.recv(_SHORT_READ_BYTES)
-    if len(data) == _SHORT_READ_BYTES:
-        with contextlib.suppress(OSError):  # there is no more; or it is over, as the next read will find
-            data += sock.recv(_READ_BYTES - _SHORT_READ_BYTES, socket.MSG_DONTWAIT)
-    return data
-
-
 def linger(sock: socket.socket) -> None:
     """Send no more, but read on until the peer closes, or at least its kernel has taken our last words."""
     end = time.monotonic() + LINGER_SECONDS
     set_timeout(sock, socket.SO_RCVTIMEO, LINGER_SECONDS)
     with contextlib.suppress(OSError):  # the peer is gone, or silent
         sock.shutdown(socket.SHUT_WR)
-        while time.monotonic() < end and (sock.recv(_READ_BYTES) or _is_unacknowledged(sock)):
+        while time.monotonic() < end and (sock.recv(READ_BYTES) or _is_unacknowledged(sock)):
             time.sleep(0.001)
 
 

@@ -8,24 +8,21 @@ socket down. No Python time-outs: they defeat MSG_DONTWAIT.
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from threadchat.base.errors import CloseReason
-from threadchat.net import tcp
-from threadchat.net.blocking import linger, receive, set_timeout
+from threadchat.net.blocking import READ_BYTES, linger, set_timeout
 from threadchat.net.listen import describe_peer
 from threadchat.net.sender import Sender
+from threadchat.net.slots import SLOT_BYTES, Slot
 
 if TYPE_CHECKING:
     from threadchat.net.flusher import Flusher
-    from threadchat.net.handover import Handover, Kept
-
-#: Interrupts a blocked read, which is then tried again, with a time-out. A handler that does nothing must be set.
-WAKE_SIGNAL = signal.SIGURG
+    from threadchat.net.handover import Handover, Kept, Stored
 
 #: What a successor is told of a connection, beside what its app says.
 _STATE = ("server", "address", "peer", "opened_at", "bytes_in", "bytes_out")
@@ -36,16 +33,19 @@ class Connection(Sender):
 
     __slots__ = (
         "_app_state",
+        "_finished",
+        "_flags",
         "_opening",
         "_read_timeout",
-        "_reading",
+        "_slot",
+        "_turn",
+        "_unacted",
         "address",
         "bytes_in",
         "number",
         "opened_at",
         "peer",
         "server",
-        "thread",
     )
 
     def __init__(
@@ -56,13 +56,19 @@ class Connection(Sender):
         flusher: Flusher,
         max_queue_bytes: int,
         send_timeout: float,
+        slot: Slot | None = None,
     ) -> None:
         super().__init__(sock, flusher, max_queue_bytes, send_timeout)
+        self._slot = slot or Slot.private()
+        # The kernel counts what is read of TCP, so a successor knows what is in the slot. Elsewhere it only looks.
+        self._flags = socket.MSG_PEEK if sock.family == socket.AF_UNIX else 0
+        self._turn = threading.Lock()  # held by the connection's own thread while that acts, or by who has parked it
+        self._turn.acquire()
+        self._finished = False
+        self._unacted = b""  # read by a predecessor
         self._read_timeout = 0.0
-        self._reading = False  # its thread waits for bytes, or is just about to, or just did
         self._app_state: Callable[[], dict[str, Any] | None] | None = None
         self._opening = True  # it may yet be kept
-        self.thread = 0  # the ident of its own; 0 before that runs
         self.number = 0  # given by the connection set
         self.server = server
         self.address, self.peer = describe_peer(peer_address)
@@ -75,33 +81,58 @@ class Connection(Sender):
         """
         Return what has come; b"" at the end, with ``reason`` set; None after *timeout* seconds of silence.
 
-        A *timeout* of None waits for ever.
+        A *timeout* of None waits for ever. A connection that has been parked meanwhile does not return from here.
         """
-        if (timeout or 0.0) != self._read_timeout:
-            with self._lock:
-                if self.reason is not CloseReason.HANDED_OVER:
-                    set_timeout(self._socket, socket.SO_RCVTIMEO, timeout or 0.0)
-                    self._read_timeout = timeout or 0.0
-        self._reading = True
-        try:
-            data = receive(self._socket)
-        except BlockingIOError:
-            return None
-        except OSError:
-            self.end(CloseReason.RESET)
-            return b""
-        finally:
-            self._reading = False  # before bytes_in is changed: see rests
+        if self._unacted:
+            data, self._unacted = self._unacted, b""
+        else:
+            if (timeout or 0.0) != self._read_timeout:
+                self._read_timeout = timeout or 0.0
+                set_timeout(self._socket, socket.SO_RCVTIMEO, self._read_timeout)
+            count = 0
+            self._turn.release()
+            try:
+                count = self._socket.recv_into(self._slot.view, SLOT_BYTES, self._flags)
+            except BlockingIOError:
+                return None
+            except OSError:
+                self.end(CloseReason.RESET)
+                return b""
+            finally:
+                self._turn.acquire()
+            data = self._rest(count)
         if not data:
             self.end(CloseReason.EOF)
         self.bytes_in += len(data)
         return data
 
+    def _rest(self, count: int) -> bytes:
+        """Return the *count* bytes in the slot, and what else is there."""
+        data = b"" if self._flags else self._slot.content(count)
+        if count == SLOT_BYTES or (self._flags and count):
+            with contextlib.suppress(OSError):  # there is no more; or it is over, as the next read will find
+                data += self._socket.recv(READ_BYTES - len(data), socket.MSG_DONTWAIT)
+        return data
+
     def sleep(self, seconds: float) -> None:
-        """Do not read for so long, unless the connection is being closed."""
+        """Do not read for so long, unless the connection is being closed. It may be parked here."""
         end = time.monotonic() + seconds
-        while self.reason is None and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, 0.1))
+        with self.resting():
+            while self.reason is None and (left := end - time.monotonic()) > 0:
+                time.sleep(min(left, 0.1))
+
+    def wait_sent(self) -> None:
+        """Wait until what was sent has been taken by the kernel, or the receiver has been cut off. As :meth:`sleep`."""
+        self._drain(self.resting)
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Let the connection be parked while its own thread waits. Its state must be whole then, and is saved."""
+        self._turn.release()
+        try:
+            yield
+        finally:
+            self._turn.acquire()
 
     def hang_up(self) -> None:
         """Send what is queued, and let the peer see the end, though the connection is not yet finished with."""
@@ -126,6 +157,9 @@ class Connection(Sender):
                 self._kept.forget()
             self._socket.close()
         self._app_state = None  # or they would hold each other for the garbage collector
+        self._slot.give_back()
+        self._finished = True
+        self._turn.release()
 
     def keep(self, handover: Handover | None, app_state: Callable[[], dict[str, Any] | None]) -> None:
         """Let *handover* keep the connection, unless its app cannot be gone on with. By its own thread, once."""
@@ -135,8 +169,6 @@ class Connection(Sender):
             kept = handover.keep(self.number, self._socket, state)
         with self._lock:
             self._kept, self._opening = kept, False
-            if not kept and self.reason is CloseReason.HANDED_OVER:
-                self.end(CloseReason.SHUTDOWN)
 
     # Called by any thread -----------------------------------------------------------------------
 
@@ -154,7 +186,7 @@ class Connection(Sender):
         return self._opening or self._kept is not None
 
     def save(self) -> None:
-        """Note what a successor must know. By the connection's own thread, or while that rests for good."""
+        """Note what a successor must know. By the connection's own thread, or while that is parked."""
         if self._kept and (state := self._state()):
             self._kept.save(state)
 
@@ -162,12 +194,12 @@ class Connection(Sender):
         app_state = self._app_state and self._app_state()
         if app_state is None:
             return None
-        return {"app": app_state} | {name: getattr(self, name) for name in _STATE}
+        return {"app": app_state, "slot": self._slot.number} | {name: getattr(self, name) for name in _STATE}
 
-    def restore(
-        self, state: dict[str, Any], unsent: bytes | None, kept: Kept, app_state: Callable[[], dict[str, Any] | None]
-    ) -> None:
+    def restore(self, stored: Stored, kept: Kept, app_state: Callable[[], dict[str, Any] | None]) -> None:
         """Go on where another process was. Before the connection's thread is started."""
+        state, unsent = stored.state, stored.unsent
+        self._unacted = stored.unacted
         for name in _STATE:
             setattr(self, name, state[name])
         self._kept, self._opening, self._app_state = kept, False, app_state
@@ -180,34 +212,32 @@ class Connection(Sender):
                 if self._queue is None:
                     kept.caught_up()
 
-    def freeze(self) -> bool:
+    def park(self, seconds: float) -> bool:
         """
-        Hand the connection over: its own thread ends between two reads, or :meth:`rests`; nothing more arrives.
+        Keep the connection's own thread from acting on anything from now on, once it is done with what it acts on.
 
-        Returns whether nothing does: not every socket can be frozen. The caller sees to it that it is still served.
+        It then waits for bytes, or with bytes in its slot, until the process is replaced. Returns whether that was so
+        within *seconds*. A thread that has ended counts as well.
         """
-        with self._lock:
-            self.end(CloseReason.HANDED_OVER if self.kept else CloseReason.SHUTDOWN)
-            return tcp.freeze(self._socket)
+        return self._turn.acquire(timeout=max(seconds, 0.0))
 
-    def rests(self) -> bool:
-        """Whether its own thread, now that it is frozen, waits for what will not come, and has done all before."""
-        bytes_in = self.bytes_in  # first: what the thread has counted, it no longer waits for
-        return tcp.is_read_up(self._socket, bytes_in) and self._reading
+    def unpark(self) -> None:
+        """Let the connection's own thread go on."""
+        self._turn.release()
 
-    def interrupt(self) -> None:
-        """Have its own thread end soon, whatever it waits for. After :meth:`freeze`."""
+    def abandon(self) -> None:
+        """Close the connection for its peer, whatever its own thread does. Last, by the main thread."""
+        self.cut(CloseReason.SHUTDOWN)
         with self._lock:
-            set_timeout(self._socket, socket.SO_RCVTIMEO, 0.001)
-            set_timeout(self._socket, socket.SO_SNDTIMEO, 0.001)
-        if self.thread:
-            signal.pthread_kill(self.thread, WAKE_SIGNAL)
+            if self._kept:
+                self._kept.forget()
 
     def leave_behind(self) -> bool:
-        """Save what is unsent. Last, by the main thread; returns False if the connection has been cut."""
+        """Save what is known of a parked connection. Last, by the main thread; False if it has been cut."""
+        self.save()
         with self._lock:
             if self._kept and self._broken:
                 self._kept.forget()
             elif self._kept and self._queue is not None:
                 self._kept.lags(self._queue.rest())
-            return not self._broken
+            return self._kept is not None and not self._broken

@@ -10,6 +10,11 @@ from collections.abc import Iterator
 from threadchat.base.errors import CloseReason
 from threadchat.net.connection import Connection
 
+#: How long to wait for one connection's thread at a time, in seconds.
+_PARK_SECONDS = 0.01
+#: How long everybody else waits for the connections that are just ending, in seconds.
+_ENDING_SECONDS = 0.5
+
 
 class ConnectionSet:
     """
@@ -43,11 +48,11 @@ class ConnectionSet:
             self._changed.notify_all()
 
     def reserve(self, wait: bool) -> bool:
-        """Take a place; if there is none, *wait* for one, or return False. False too once closing."""
+        """Take a place; if there is none, *wait* for one, or return False. Nobody waits once closing."""
         with self._changed:
             while self._reserved >= self._limit and wait and not self._closing:
                 self._changed.wait()
-            if self._reserved >= self._limit or self._closing:
+            if self._reserved >= self._limit:
                 return False
             self._reserved += 1
             return True
@@ -57,15 +62,11 @@ class ConnectionSet:
         with self._changed:
             self._give_back()
 
-    def add(self, connection: Connection) -> bool:
-        """Add and number *connection*; False once closing: then it has no place, and must not be served."""
+    def add(self, connection: Connection) -> None:
+        """Add and number *connection*, which has its place."""
         with self._changed:
             connection.number = next(self._numbers)
-            if self._closing:
-                self._give_back()
-            else:
-                self._connections.add(connection)
-            return not self._closing
+            self._connections.add(connection)
 
     def adopt(self, connection: Connection, number: int) -> None:
         """Add *connection*, which has its place and its *number* from another process."""
@@ -74,31 +75,46 @@ class ConnectionSet:
             self._reserved += 1
             self._connections.add(connection)
 
-    def hand_over(self, deadline: float) -> list[Connection]:
+    def hand_over(self, deadline: float) -> tuple[list[Connection], list[Connection]]:
         """
-        Have nothing more read from the connections that are kept, and end all others politely, by *deadline*.
+        Leave the connections that are kept to a successor, and end all others politely.
 
-        Returns the former: they can still be sent to, and are to be left behind when nobody does any more. The
-        threads of most are left where they are, waiting for what will not come: to wake thousands would take
-        seconds, and this process ends anyway. The other threads end; those that have not in time are cut.
+        Returns the former in two lists: those that are parked, and those whose threads still act at *deadline*
+        (monotonic seconds). All of them can still be sent to.
         """
-        with self._changed:  # nobody is discarded, and so no thread ends, while it is being signalled
-            kept = {connection for connection in self._connections if connection.kept}
-            for connection in self._connections - kept:
-                connection.close(CloseReason.SHUTDOWN)
-            ours = [connection for connection in kept if connection.reason is None]
-            frozen = [connection for connection in ours if connection.freeze()]
-            resting = {connection for connection in frozen if connection.rests()}
-            for connection in ours:
-                if connection not in resting:
-                    connection.interrupt()
-            self._connections -= resting
-            self._reserved -= len(resting)
-        for connection in resting:
-            connection.save()
-        self._wait_empty(deadline - time.monotonic())
-        self.drain(deadline)
-        return [connection for connection in kept if connection.reason is CloseReason.HANDED_OVER]
+        self._end([connection for connection in self.snapshot() if not connection.kept], deadline)
+        parked, acting = self._park(deadline)
+        ending = [connection for connection in parked if connection.reason or not connection.kept]
+        for connection in ending:
+            connection.unpark()
+        ending += [connection for connection in acting if connection.reason]
+        self._end(ending, min(deadline, time.monotonic() + _ENDING_SECONDS))
+        gone = set(ending)
+        return [c for c in parked if c not in gone], [c for c in acting if c not in gone]
+
+    def _park(self, deadline: float) -> tuple[list[Connection], list[Connection]]:
+        """Park all connections; return those that are, and those that end or still act at *deadline*."""
+        acting, ending, parked = self.snapshot(), list[Connection](), list[Connection]()
+        patience = 0.0  # most are parked at once; the others are done soon
+        while acting and (left := deadline - time.monotonic()) > 0:
+            still_acting: list[Connection] = []
+            for connection in acting:
+                if connection.park(min(patience, left)):
+                    parked.append(connection)
+                else:
+                    (ending if connection.reason else still_acting).append(connection)
+            acting, patience = still_acting, _PARK_SECONDS
+        return parked, acting + ending
+
+    def _end(self, connections: list[Connection], deadline: float) -> None:
+        """End *connections* politely, and those that are left at *deadline* at once."""
+        for connection in connections:
+            connection.close(CloseReason.SHUTDOWN)
+        with self._changed:
+            while (left := self._connections.intersection(connections)) and time.monotonic() < deadline:
+                self._changed.wait(_PARK_SECONDS)
+        for connection in left:
+            connection.abandon()
 
     def drain(self, deadline: float) -> int:
         """
@@ -128,7 +144,7 @@ class ConnectionSet:
             return list(self._connections)
 
     def close(self) -> None:
-        """Take no more connections; wake whoever waits for a place."""
+        """Have nobody wait for a place any longer."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()

@@ -58,13 +58,17 @@ class Flusher:
             self._thread.join()
         for action in self._take_due(math.inf):
             action()
-        self._epoll.close()
+        with self._lock:  # whoever still sends may still find that a receiver lags behind
+            self._lagging.clear()
+            self._epoll.close()
         os.close(self._wake_fd)
 
     def watch(self, connection: Sender, fd: int) -> None:
         """Call ``connection.flush()`` once as soon as its descriptor *fd* can be written to."""
         events = select.EPOLLOUT | select.EPOLLONESHOT
         with self._lock:
+            if self._epoll.closed:
+                return
             if fd in self._lagging:
                 self._epoll.modify(fd, events)
                 return

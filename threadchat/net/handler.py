@@ -120,16 +120,12 @@ def _serve(
         connection.end(CloseReason.ERROR)
         log.exception("connection_failed", connection=connection.number, peer=connection.peer)
     finally:
-        if connection.reason is not CloseReason.HANDED_OVER:
-            _finish(connection, app, log)
+        _finish(connection, app, log)
 
 
 def _leave(connection: Connection, app: App) -> None:
-    """See the app through its end, or to where a successor can go on."""
+    """See the app through its end."""
     reason = connection.reason or CloseReason.ERROR
-    if reason is CloseReason.HANDED_OVER:
-        connection.save()
-        return
     if reason in _FAREWELLS:
         app.notify(_FAREWELLS[reason])
     app.closed(reason)

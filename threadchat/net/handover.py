@@ -1,9 +1,14 @@
 """
-What outlives this process: the connections (keeper.py), and what must be known to go on with each (ledger.py).
+What outlives this process: the connections (keeper.py), what must be known to go on with each (ledger.py), and what
+was just being read (slots.py).
 
 Every connection has an entry, JSON with a version, written by its own thread whenever its state changes: not for
 every line, but for a name, a room, an unfinished line. While its receiver lags behind it has a second one, written
 under its send lock: the bytes that are still to be sent, or none, which means that they were lost with the process.
+
+A planned hand-over ends with one entry for all: :meth:`Handover.complete`. From then on, what the kernel says has been
+read of a connection, less what its own entry says, is in its slot, and was not acted on. After a crash there is no such
+entry, and nobody can say how much of a slot was acted on.
 
 A successor calls :meth:`Handover.take_over` once, before anything else. :meth:`Handover.keep` may be called by any
 thread, the methods of a :class:`Kept` as said there. Not here: how the descriptors travel (process/systemd.py), who
@@ -16,31 +21,40 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json  # three times as fast as json, and all wait for that
 
 from threadchat.base.errors import LedgerError
 from threadchat.net.keeper import Keeper
 from threadchat.net.ledger import Ledger
+from threadchat.net.slots import SLOT_BYTES, Slot, Slots
 from threadchat.net.tcp import consumed_bytes, thaw
 
 #: The version of the entries. A change that an older reader would misunderstand takes a new number, and
 #: a function in _CONVERSIONS that makes the entries of the one before into it.
-VERSION = 2
+VERSION = 3
 _CONVERSIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda state: state | {"v": 2},  # had the telnet state also of those who had sent no command
+    2: lambda state: state | {"v": 3, "slot": None},
 }
+_SLOTS_SINCE = 3
 
 #: What systemd's descriptor store, or the next image of this process, knows the descriptors as.
-QUEUE_NAME, LEDGER_NAME = "threadchat-queue", "threadchat-ledger"
+QUEUE_NAME, LEDGER_NAME, SLOTS_NAME = NAMES = "threadchat-queue", "threadchat-ledger", "threadchat-slots"
 
 #: Not pydantic_core.to_json: that takes half the time, and 8 KiB more of the stack of every connection's thread.
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 #: Set in the id of the entry for what is unsent.
 _UNSENT = 1 << 63
+
+#: The id of the entry that is there after a planned hand-over: a list of the connections that it does not hold for.
+_COMPLETE = 1 << 62
+
+
+T = TypeVar("T", Ledger, Slots)
 
 
 class Stored(NamedTuple):
@@ -49,8 +63,10 @@ class Stored(NamedTuple):
     number: int
     socket: socket.socket
     state: dict[str, Any]
-    intact: bool  # nothing has been read from it since the state was saved
-    unsent: bytes | None  # b"": there was something, and it is lost
+    intact: bool  # nothing that has been read from it since the state was saved is lost
+    unsent: bytes | None = None  # b"": there was something, and it is lost
+    unacted: bytes = b""  # has been read from it since the state was saved
+    slot: Slot | None = None
 
     def dismiss(self, text: str) -> None:
         """Tell the peer why it cannot be served any longer, and close."""
@@ -60,6 +76,8 @@ class Stored(NamedTuple):
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)  # the copy that is kept would hold it open
         self.socket.close()
+        if self.slot:
+            self.slot.give_back()
 
 
 class Kept:
@@ -93,15 +111,16 @@ class Kept:
 class Handover:
     """The connections of this process, held where the next one finds them."""
 
-    def __init__(self, keeper: Keeper, ledger: Ledger, is_new: bool) -> None:
+    def __init__(self, keeper: Keeper, ledger: Ledger, slots: Slots, is_new: bool) -> None:
         self._keeper = keeper
         self.ledger = ledger
+        self.slots = slots
         self.is_new = is_new  # the ledger was made by this process
 
     @classmethod
     def create(cls) -> Handover:
         """Return an empty one."""
-        return cls(Keeper.create(), Ledger.create(), is_new=True)
+        return cls(Keeper.create(), Ledger.create(), Slots.create(), is_new=True)
 
     @classmethod
     def inherit(cls, fds: Mapping[str, Sequence[int]]) -> Handover:
@@ -110,20 +129,17 @@ class Handover:
 
         If its ledger cannot be read, it is replaced: then nothing is known of the connections.
         """
-        match fds.get(QUEUE_NAME, ()), fds.get(LEDGER_NAME, ()):
-            case (first, second), (ledger_fd, *_):
-                keeper = Keeper.adopt((first, second))
-                try:
-                    return cls(keeper, Ledger(ledger_fd), is_new=False)
-                except LedgerError:
-                    os.close(ledger_fd)
-                    return cls(keeper, Ledger.create(), is_new=True)
-            case _:
-                return cls.create()
+        if len(ends := fds.get(QUEUE_NAME, ())) != 2:
+            return cls.create()
+        ledger = _adopt(Ledger, fds.get(LEDGER_NAME, ()))
+        slots = _adopt(Slots, fds.get(SLOTS_NAME, ()))
+        if ledger and not slots:  # a predecessor that had none, or of another size
+            ledger.remove(_COMPLETE)
+        return cls(Keeper.adopt(ends), ledger or Ledger.create(), slots or Slots.create(), is_new=not ledger)
 
     def fds(self) -> dict[str, list[int]]:
         """Return what a successor needs, by name."""
-        return {QUEUE_NAME: list(self._keeper.ends), LEDGER_NAME: [self.ledger.fd]}
+        return dict(zip(NAMES, (list(self._keeper.ends), [self.ledger.fd], [self.slots.fd]), strict=True))
 
     def keep(self, number: int, sock: socket.socket, state: Mapping[str, Any]) -> Kept | None:
         """Keep a connection; None if there is no room for it. *number* is unique as long as the queue lives."""
@@ -147,27 +163,43 @@ class Handover:
         Those have an entry that this version cannot read.
         """
         sockets, entries = self._keeper.drain(), self.ledger.entries()
+        complete = entries.pop(_COMPLETE, None)
+        acting: set[int] | None = None if complete is None else set(from_json(complete))
         for number in entries.keys() - sockets.keys() - {_UNSENT | number for number in sockets}:
             self.ledger.remove(number)
-        found, dismissed = [], 0
-        for number, sock in sorted(sockets.items()):
-            if number not in entries and not self.is_new:  # forgotten, and not yet out of the queue
+        states: dict[int, dict[str, Any] | None] = {}
+        for number in sorted(sockets):
+            if number in entries or self.is_new:
+                states[number] = _read(entries.get(number, b""), sockets[number])
+            else:  # forgotten, and not yet out of the queue
                 self.forget(number)
-                sock.close()
-                continue
-            state = _read(entries.get(number, b""))
-            unsent = entries.get(_UNSENT | number)
+                sockets[number].close()
+        self.slots.reserve(state["slot"] for state in states.values() if state and state["slot"] is not None)
+        found, dismissed = [], 0
+        for number, state in states.items():
+            sock, unsent = sockets[number], entries.get(_UNSENT | number)
             if state is None:
-                thaw(sock)  # or the peer's end would not be acknowledged, and it would wait for minutes
                 stored = Stored(number, sock, {}, False, unsent)
                 self.dismiss(stored, "This server is of another version now, and cannot go on. Please come again!")
                 dismissed += 1
                 continue
-            saved_at = state["bytes_in"]
-            state["bytes_in"] = consumed_bytes(sock, saved_at)
-            thaw(sock)
-            found.append(Stored(number, sock, state, saved_at == state["bytes_in"], unsent))
+            slot = self.slots.take() if state["slot"] is None else self.slots.slot(state["slot"])
+            read = consumed_bytes(sock, state["bytes_in"]) - state["bytes_in"]
+            if acting is not None and number not in acting and 0 <= read <= SLOT_BYTES:
+                found.append(Stored(number, sock, state, True, unsent, slot.content(read), slot))
+            else:
+                state["bytes_in"] += read
+                found.append(Stored(number, sock, state, not read, unsent, b"", slot))
         return found, dismissed
+
+    def complete(self, acting: Iterable[int]) -> None:
+        """Note that the state of all connections is saved, and was acted on, but for those that still act."""
+        with contextlib.suppress(LedgerError):
+            self.ledger.put(_COMPLETE, _encode(list(acting)).encode())
+
+    def begin(self) -> None:
+        """Note that connections are acted on from now on."""
+        self.ledger.remove(_COMPLETE)
 
     def kept(self, stored: Stored) -> Kept:
         """Return the entries of a connection that has been taken over."""
@@ -182,12 +214,25 @@ class Handover:
         """Let go of everything that is not held elsewhere."""
         self._keeper.close()
         self.ledger.close()
+        self.slots.close()
 
 
-def _read(entry: bytes) -> dict[str, Any] | None:
+def _adopt(kind: type[T], fds: Sequence[int]) -> T | None:
+    """Return the memory that is inherited as the first of *fds*; None, and it is closed, if it cannot be read."""
+    for fd in fds[:1]:
+        try:
+            return kind(fd)
+        except LedgerError:
+            os.close(fd)
+    return None
+
+
+def _read(entry: bytes, sock: socket.socket) -> dict[str, Any] | None:
     """Return an entry's state, converted to this version; None if that cannot be."""
     try:
         state = from_json(entry)
+        if state["v"] < _SLOTS_SINCE:
+            thaw(sock)
         while state["v"] != VERSION:
             state = _CONVERSIONS[state["v"]](state)
     except (ValueError, KeyError, TypeError):

@@ -12,10 +12,11 @@ import select
 import socket
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from threadchat.base.errors import CloseReason
-from threadchat.net.blocking import set_timeout
 from threadchat.net.send_queue import SendQueue
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Sender:
                 self._socket.shutdown(socket.SHUT_WR)
 
     def answer(self, data: bytes) -> None:
-        """Send *data* as :meth:`send`, however long: the peer has asked. :meth:`wait_sent` before the next one."""
+        """Send *data* as :meth:`send`, however long: the peer has asked. Its own thread waits until it is sent."""
         if len(data) > self._allowance_bytes:
             with self._lock:
                 self._allowance_bytes = len(data)
@@ -99,7 +100,7 @@ class Sender:
 
     def end(self, reason: CloseReason) -> None:
         """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
-        if self.reason is None or self.reason is CloseReason.HANDED_OVER:
+        if self.reason is None:
             self.reason = reason
 
     def cut(self, reason: CloseReason) -> None:
@@ -109,39 +110,19 @@ class Sender:
 
     # Called by the connection's own thread ------------------------------------------------------
 
-    def send_blocking(self, data: bytes) -> None:
-        """Send *data* at the receiver's pace: for answers to this very peer, which then slow it alone."""
-        self.bytes_out += len(data)
-        rest: bytes | memoryview = data
-        try:
-            while (sent := self._socket.send(rest, socket.MSG_NOSIGNAL)) < len(rest):
-                rest = memoryview(rest)[sent:]
-        except BlockingIOError:  # SO_SNDTIMEO has passed
-            if self.reason is CloseReason.HANDED_OVER:
-                self.bytes_out -= len(rest)
-                self.send(bytes(rest))
-            else:
-                self.cut(CloseReason.SLOW_CONSUMER_TIME)
-        except OSError:
-            self.cut(CloseReason.RESET)
+    def _drain(self, rest: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext) -> None:
+        """
+        Wait until what was sent has been taken by the kernel, or the receiver has been cut off.
 
-    def wait_sent(self) -> None:
-        """Wait until what was sent has been taken by the kernel, or the receiver has been cut off."""
-        if self._queue is not None:
-            self._drain()
-
-    def limit_blocking_sends(self) -> None:
-        """Make :meth:`send_blocking` give up after the send time-out without progress."""
-        with self._lock:
-            if self.reason is not CloseReason.HANDED_OVER:
-                set_timeout(self._socket, socket.SO_SNDTIMEO, self._send_timeout)
-
-    def _drain(self) -> None:
-        """Wait until the queue is empty. A cut, or the flusher's deadline, ends the waiting too."""
+        *rest* makes a context around each wait, in which nothing is sent.
+        """
+        if self._queue is None:
+            return
         writable = select.poll()
         writable.register(self._socket, select.POLLOUT)
         while self.flush():
-            writable.poll(1000)
+            with rest():
+                writable.poll(1000)
 
     # Called by the flusher (and by the connection's own thread while it ends) -------------------
 

@@ -29,6 +29,7 @@ from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App, resume, serve
 from threadchat.net.handover import Handover, Kept, Stored
 from threadchat.net.listen import local_address, stop_listening
+from threadchat.net.slots import Slot
 
 #: A thread's stack: 10,000 of them at the usual 8 MiB would not fit into the address space of small machines.
 STACK_BYTES = 256 * 1024
@@ -87,15 +88,16 @@ class AppServer(socketserver.ThreadingTCPServer):
         self._addresses = addresses
         self._refused = 0  # being kept open; guarded by nothing: it may be off by a few
         self._backing_off = False
+        self._pausing = False
         self._thread = threading.Thread(
             target=self.serve_forever, args=(STOP_CHECK_SECONDS,), name=f"accept-{name}", daemon=True
         )
 
     def restore(self, stored: Stored, kept: Kept) -> None:
         """Make a connection that a predecessor has left what it was; :meth:`resume` goes on with it."""
-        connection = self._connection(stored.socket, None)
+        connection = self._connection(stored.socket, None, stored.slot)
         app = self._make_app(connection)
-        connection.restore(stored.state, stored.unsent, kept, app.state)
+        connection.restore(stored, kept, app.state)
         app.restore(stored.state["app"], stored.intact)
         if stored.unsent == b"":
             app.missed()
@@ -124,7 +126,8 @@ class AppServer(socketserver.ThreadingTCPServer):
             stop_listening(self.socket)
 
     def pause(self) -> None:
-        """Accept no more, but go on listening: whoever comes waits, for somebody else to accept them."""
+        """Accept no more, but go on listening: whoever comes waits for a successor. All accepted ones are served."""
+        self._pausing = True
         self._connections.close()
         if self._thread.ident is not None:
             self.shutdown()
@@ -144,13 +147,15 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept one connection, once there is a place for it."""
+        if self._pausing:
+            raise OSError("pausing")  # socketserver goes on to look whether it shall stop
         waits = self.limits.when_full == "wait"
         if waits:
             self._heartbeat.rest()
             reserved = self._connections.reserve(wait=True)
             self._heartbeat.beat()
             if not reserved:
-                raise OSError("closing")  # socketserver goes on to look whether it shall stop
+                raise OSError("closing")
         try:
             sock, address = self.socket.accept()
         except OSError as problem:
@@ -175,22 +180,20 @@ class AppServer(socketserver.ThreadingTCPServer):
         if limits.when_full == "refuse" and not self._connections.reserve(wait=False):
             self._refuse(sock, f"The server is full (connections: {limits.max_connections}). Please try later.")
             return
-        connection = self._connection(sock, client_address)
+        slot = self._handover.slots.take() if self._handover else None
+        connection = self._connection(sock, client_address, slot)
         if not self._addresses.acquire(connection.address):
             self._connections.release()
             count = limits.max_connections_per_address
             self._refuse(sock, f"There are {count} connections from your address already. Please close one.")
             return
+        self._connections.add(connection)  # and numbered by that
         try:
-            if self._connections.add(connection):  # and numbered by that
-                self._start_thread(connection, self._serve, connection)
-                return
+            self._start_thread(connection, self._serve, connection)
         except RuntimeError as problem:  # no more threads
             self._log.warning("thread_refused", problem=str(problem))
             self._refuse(sock, "The server has no thread left for you. Please try later.")
-        else:
-            sock.close()
-        self._forget(connection)
+            self._forget(connection)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection that could not be processed. Served ones close themselves."""
@@ -202,23 +205,21 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     # ----------------------------------------------------------------------------------------------
 
-    def _connection(self, sock: socket.socket, address: object) -> Connection:
+    def _connection(self, sock: socket.socket, address: object, slot: Slot | None) -> Connection:
         limits = self.limits
-        return Connection(sock, address, self.name, self._flusher, limits.send_queue_bytes, limits.send_timeout)
+        return Connection(sock, address, self.name, self._flusher, limits.send_queue_bytes, limits.send_timeout, slot)
 
     def _start_thread(self, connection: Connection, target: Callable[..., None], *arguments: object) -> None:
         name = f"conn-{self.name}-{connection.number}"
         threading.Thread(target=target, args=arguments, name=name, daemon=True).start()
 
     def _serve(self, connection: Connection) -> None:
-        connection.thread = threading.get_ident()
         try:
             serve(connection, self._make_app, self.limits.idle_timeout, self._log, self._handover)
         finally:
             self._forget(connection)
 
     def _resume(self, connection: Connection, app: App) -> None:
-        connection.thread = threading.get_ident()
         try:
             resume(connection, app, self.limits.idle_timeout, self._log)
         finally:
