@@ -138,7 +138,7 @@ def test_a_slow_consumer_is_cut_off_and_named(
 
 def test_out_of_descriptors_the_listener_waits_and_recovers(serve: Serve) -> None:
     """It logs that once, does not spin, and serves those who waited as soon as there is room again."""
-    chat = serve(descriptors=32)
+    chat = serve(descriptors=36)
     talkers = [chat.connect() for _ in range(40)]
     chat.logs("accept_backing_off")
     served = [talker for talker in talkers if len(chat.events("connection_opened")) and talker]
