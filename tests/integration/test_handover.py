@@ -90,7 +90,8 @@ def test_an_echo_that_nobody_reads_yet_comes_back_whole(serve: Serve) -> None:
             replace(echo, replaced)
         received = bytearray()
         while len(received) < len(data):
-            assert (got := client.recv(1 << 20))
+            got = client.recv(1 << 20)
+            assert got, "the connection has ended"
             received += got
         sending.join()
         assert received == data
