@@ -17,6 +17,7 @@ What can go wrong, and why a connection ends.
     │   └── WorkerReported     it answered with an error frame: it is kept
     ├── RpcError               a call over RPC failed: the caller is told why
     ├── ChatError              a user's mistake: tell them, go on
+    ├── HistoryError           what happens in a room cannot be kept, or cannot be read: the room goes on
     └── LedgerError            what is known about kept connections cannot be read, or has no room
 
 Anything else that escapes a connection's thread is a bug of ours: it is logged with its
@@ -95,6 +96,10 @@ class RpcError(ThreadchatError):
 
 class ChatError(ThreadchatError):
     """A user asked for something impossible; the message is one sentence for that user."""
+
+
+class HistoryError(ThreadchatError):
+    """A history cannot be written or read just now; the message says why, for the log."""
 
 
 class LedgerError(ThreadchatError):
