@@ -32,8 +32,8 @@ class RoomHistory(Protocol):
     """
     The history of one room.
 
-    ``append`` and ``note_lost`` are for one thread at a time, the room's deliverer. Everything else is for any thread, at
-    any time, and does not make that one wait.
+    ``append`` and ``note_lost`` are for one thread at a time, the room's deliverer. Everything else is for any thread,
+    at any time, and does not make that one wait.
     """
 
     @property
