@@ -33,7 +33,7 @@ class Event(NamedTuple):
 
     kind: Kind
     number: int  # of the first line
-    count: int  # lines, and so numbers
+    size: int  # in lines, and so in numbers
     at: int  # milliseconds since 1970, UTC
     name: str
     text: str  # the lines, joined by LF: safe text, without control characters
@@ -41,7 +41,7 @@ class Event(NamedTuple):
     @property
     def last(self) -> int:
         """The number of the last line."""
-        return self.number + self.count - 1
+        return self.number + self.size - 1
 
     @property
     def lines(self) -> list[str]:
@@ -54,4 +54,4 @@ class Event(NamedTuple):
             return self
         skipped = number - self.number + 1
         rest = self.lines[skipped:]
-        return self._replace(number=number + 1, count=len(rest), text="\n".join(rest))
+        return self._replace(number=number + 1, size=len(rest), text="\n".join(rest))
