@@ -17,7 +17,7 @@ from tests.waiting import until
 from tests.workers.serving import captured_log, command, environment
 from threadchat.base.errors import WorkerStartError
 from threadchat.config.sections import Spawn
-from threadchat.workers.launcher import Launcher
+from threadchat.workers.launcher import Launcher, resolve
 
 #: Says what it finds around it, then shakes hands.
 SHOW = """
@@ -66,7 +66,12 @@ def test_a_worker_finds_what_roadrunner_gives_it() -> None:
     [
         (["/nowhere/php", "worker.php"], 30, "No such file or directory: /nowhere/php"),
         (["/etc/passwd"], 30, "Permission denied: /etc/passwd"),
-        (command("dies_at_start"), 30, "exited with status 1 before it said who it is"),
+        (
+            command("dies_at_start"),
+            30,
+            "exited with status 1 before it said who it is: look for worker_stderr",
+        ),
+        (["true"], 30, "exited with status 0 before it said who it is: a worker waits for events"),
         (["sh", "-c", "kill -9 $$"], 30, "killed by signal 9"),
         (command("prints_at_start"), 30, "Could not open input file: worker.php"),
         (command("hangs_at_start"), 0.05, "did not say who it is within 0.05 s (allocate_timeout)"),
@@ -89,6 +94,23 @@ def test_what_it_wrote_to_standard_error_is_logged() -> None:
         until(lambda: lines(capture), "the reason")
 
     assert lines(capture) == ["no database"]
+
+
+@pytest.mark.parametrize("python", ["python", "python3"])
+def test_python_is_the_daemons_own(python: str) -> None:
+    """It has threadchat.sdk, and is there, whatever PATH says. What is shown is what was written."""
+    words = [python, "-c", "import sys; print(sys.executable, file=sys.stderr)"]
+    with launching(words, env={"PATH": "/nowhere"}) as (launcher, capture):
+        with pytest.raises(WorkerStartError, match=f"worker '{python} -c"):
+            launcher.launch(30, 0)
+        until(lambda: lines(capture), "what it is")
+
+    assert lines(capture) == [sys.executable]
+
+
+def test_another_program_is_itself() -> None:
+    assert resolve(["/usr/bin/python3", "python"]) == ("/usr/bin/python3", "python")
+    assert resolve(["python", "worker.py"]) == (sys.executable, "worker.py")
 
 
 def test_the_pools_command_wins() -> None:

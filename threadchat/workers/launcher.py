@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,16 @@ from threadchat.workers.relay_listener import RelayListener
 from threadchat.workers.watch import Watch
 
 _NOT_PROVABLE = "a second answer to one event may be taken for the answer to the next"
+
+
+def resolve(command: Sequence[str]) -> tuple[str, ...]:
+    """
+    Return the words that are run for *command*: ``python`` and ``python3`` mean the interpreter that runs the daemon.
+
+    Only that one is known to have threadchat.sdk; the one on PATH, if there is one at all, may be any.
+    """
+    program, *arguments = command
+    return (sys.executable if program in ("python", "python3") else program, *arguments)
 
 
 class Launcher:
@@ -145,7 +156,7 @@ class Launcher:
         before = signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a worker inherits what our threads block
         try:
             process = subprocess.Popen(
-                self.command,
+                resolve(self.command),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
@@ -199,5 +210,7 @@ def _end(process: subprocess.Popen[bytes], problem: WorkerError) -> str:
     process.wait()
     if isinstance(problem, WorkerStartError) or status is None:
         return str(problem)
-    how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
-    return f"it {how} before it said who it is"
+    if status == 0:
+        return "it exited with status 0 before it said who it is: a worker waits for events (docs/workers.md)"
+    how = f"exited with status {status}" if status > 0 else f"was killed by signal {-status}"
+    return f"it {how} before it said who it is: look for worker_stderr in the log, or run the command by hand"
