@@ -16,7 +16,7 @@ def workers(*words: str) -> Result:
 
 
 def test_list_reset_add_remove(tmp_path: Path) -> None:
-    """Each does what it says, and nothing is printed where nothing is to be said."""
+    """Each does what it says, and says what it did."""
     with serving("good", tmp_path, pool={"num_workers": 2}) as daemon:
         rpc = ("--rpc", daemon.rpc)
         before = daemon.pids()
@@ -27,15 +27,16 @@ def test_list_reset_add_remove(tmp_path: Path) -> None:
         assert {int(row.split()[0]) for row in rows} == before
         assert all("ready" in row and "tests.workers.bad.good" in row for row in rows)
         done = workers(*rpc, "reset")
-        assert (done.exit_code, done.output) == (0, "")
+        assert (done.exit_code, done.output) == (0, "2 workers replaced\n")
         assert before.isdisjoint(daemon.pids())
-        assert workers(*rpc, "add").exit_code == 0
+        assert workers(*rpc, "add").output == "1 worker added\n"
         assert len(daemon.pids()) == 3
         for _ in range(2):
-            assert workers(*rpc, "remove").exit_code == 0
+            assert workers("remove", *rpc).output == "1 worker removed\n"
         assert len(daemon.pids()) == 1
         last = workers(*rpc, "remove")
         assert (last.exit_code, last.output) == (1, "threadchat: the last worker cannot be removed\n")
+        assert workers("reset", *rpc).output == "1 worker replaced\n"
 
 
 def test_the_only_daemon_need_not_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,10 +58,16 @@ def test_the_only_daemon_need_not_be_named(tmp_path: Path, monkeypatch: pytest.M
     assert "rpc-2.sock" in several.output
 
 
-@pytest.mark.parametrize("address", ["unix:///nowhere/rpc.sock", "nonsense"])
-def test_a_daemon_that_is_not_there(address: str) -> None:
-    """Is named."""
-    result = workers("--rpc", address, "list")
-
-    assert result.exit_code == 1
-    assert address in result.output
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("unix:///nowhere/rpc.sock", "no daemon can be asked at unix:///nowhere/rpc.sock: no such file or directory"),
+        ("nonsense", "--rpc: 'nonsense' is no address: write "),
+    ],
+)
+def test_a_daemon_that_is_not_there(address: str, message: str) -> None:
+    """It is named, wherever the option stands."""
+    for words in (("--rpc", address, "list"), ("list", "--rpc", address)):
+        result = workers(*words)
+        assert result.exit_code == 1
+        assert result.output.startswith(f"threadchat: {message}")

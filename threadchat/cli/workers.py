@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -18,20 +18,34 @@ from threadchat.workers.rpc_server import find_sockets
 _COLUMNS = "{:>8}  {:<8} {:>10} {:>9} {:>10}  {}"
 
 
-@click.group()
-@click.option("--rpc", metavar="ADDR", help="The daemon's RPC socket, unix:///PATH. [the only one there is]")
-@click.pass_context
-def workers(context: click.Context, rpc: str | None) -> None:
+def _choose(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value:
+        context.obj = value
+
+
+#: May stand before and after the name of the command.
+_rpc = click.option(
+    "--rpc",
+    metavar="ADDR",
+    callback=_choose,
+    expose_value=False,
+    help="The daemon's RPC socket, unix:///PATH. [the only one there is]",
+)
+
+
+@click.group(short_help="List, replace, add or remove workers.")
+@_rpc
+def workers() -> None:
     """List, replace, add or remove the worker processes of a running daemon."""
-    context.obj = rpc
 
 
 @workers.command("list")
+@_rpc
 @click.pass_obj
 def list_(rpc: str | None) -> None:
     """Show each worker: process id, state, events handled, memory, age, command."""
     with _daemon(rpc) as daemon:
-        found = daemon.call("informer.Workers", PLUGIN)["workers"]
+        found = _list(daemon)
     click.echo(_COLUMNS.format("PID", "STATE", "EVENTS", "MEMORY", "AGE", "COMMAND"))
     for worker in found:
         age = f"{time.time() - worker['created'] / 1e9:.0f} s"
@@ -41,27 +55,40 @@ def list_(rpc: str | None) -> None:
 
 
 @workers.command()
+@_rpc
 @click.pass_obj
 def reset(rpc: str | None) -> None:
-    """Replace all workers, each when it is idle; connections go on."""
+    """Replace all workers, each when it is idle. Connections go on."""
     with _daemon(rpc) as daemon:
+        before = {worker["pid"] for worker in _list(daemon)}
         daemon.call("resetter.Reset", PLUGIN)
+        count = len(before - {worker["pid"] for worker in _list(daemon)})
+    click.echo(f"{count} {'worker' if count == 1 else 'workers'} replaced")
 
 
 @workers.command()
+@_rpc
 @click.pass_obj
 def add(rpc: str | None) -> None:
     """Start one worker more."""
     with _daemon(rpc) as daemon:
         daemon.call("informer.AddWorker", PLUGIN)
+    click.echo("1 worker added")
 
 
 @workers.command()
+@_rpc
 @click.pass_obj
 def remove(rpc: str | None) -> None:
-    """Stop one worker; the last one stays."""
+    """Stop one worker. The last one stays."""
     with _daemon(rpc) as daemon:
         daemon.call("informer.RemoveWorker", PLUGIN)
+    click.echo("1 worker removed")
+
+
+def _list(daemon: RpcClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = daemon.call("informer.Workers", PLUGIN)["workers"]
+    return found
 
 
 @contextmanager
@@ -74,8 +101,10 @@ def _daemon(rpc: str | None) -> Iterator[RpcClient]:
         _fail(f"several daemons have workers; choose one with --rpc: {', '.join(found)}")
     try:
         client = RpcClient(found[0])
-    except (OSError, ValueError) as problem:
-        _fail(f"{found[0]}: {problem}")
+    except OSError as problem:
+        _fail(f"no daemon can be asked at {found[0]}: {(problem.strerror or str(problem)).lower()}")
+    except ValueError as problem:  # what is no address
+        _fail(f"--rpc: {problem}")
     try:
         yield client
     except (OSError, RpcError) as problem:
