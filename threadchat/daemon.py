@@ -13,13 +13,15 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
 from threadchat.apps.chat import ChatApp
 from threadchat.apps.echo import EchoApp
 from threadchat.apps.worker_service import WorkerService
 from threadchat.base.addresses import parse_address
+from threadchat.base.errors import ListenError
+from threadchat.base.heartbeat import Heartbeat
 from threadchat.base.limits import AddressCounter
 from threadchat.base.log import Log
 from threadchat.chat.fanout import Fanout
@@ -30,11 +32,14 @@ from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App
 from threadchat.net.handover import NAMES, Handover, Stored
-from threadchat.net.listen import inherit, listen
+from threadchat.net.listen import closed, inherit, listen, local_address
 from threadchat.net.server import STACK_BYTES, AppServer
 from threadchat.process.processor import Placement
 from threadchat.process.watchdog import Watchdog
 from threadchat.workers.pool import Pool
+
+#: Options of a server that need a restart.
+_FIXED = ("addr", "app", "socket_mode", "socket_group", "delimiter")
 
 
 class Daemon:
@@ -56,9 +61,13 @@ class Daemon:
         placement: Placement | None = None,
         owned: Collection[str] = (),
     ) -> None:
-        """Bind every address. Raises ListenError, with nothing left bound."""
+        """
+        Bind every address. One that cannot be had is logged as an error, and the others are served.
+
+        Raises ListenError if none can be had.
+        """
         self._log = log
-        self._owned = owned
+        self._systemd = (inherited or {}).keys() - {*owned, *NAMES}  # names of its listeners
         self._watchdog = watchdog or Watchdog(lambda: None, None)
         for name in (inherited or {}).keys() - {*config.tcp.servers, *NAMES}:
             log.warning("inherited_socket_unused", name=name)
@@ -75,9 +84,9 @@ class Daemon:
         self._sets: dict[str, ConnectionSet] = {}
         self._addresses: dict[str, AddressCounter] = {}
         self.servers: list[AppServer] = []
+        self._shut: list[AppServer] = []  # without a listener: for those who were connected before
         try:
-            for name in config.tcp.servers:
-                self._add_server(name, [inherit(fd) for fd in (inherited or {}).get(name, ())])
+            self._add_servers(inherited or {})
         except BaseException:
             for bound in self.servers:
                 bound.stop()
@@ -108,7 +117,7 @@ class Daemon:
         self._stored.clear()
         self.handover.begin()
         self._flusher.start()
-        for server in self.servers:
+        for server in (*self.servers, *self._shut):
             server.resume()
         for server in self.servers:
             server.start()
@@ -162,7 +171,7 @@ class Daemon:
         old, new = self._configs, dict(config.tcp.servers)
         later = [f"tcp.servers.{name}" for name in sorted(old.keys() ^ new.keys())]
         for name in sorted(old.keys() & new.keys()):
-            fixed = {key: getattr(old[name], key) for key in ("addr", "app", "delimiter")}
+            fixed = {key: getattr(old[name], key) for key in _FIXED}
             later += [f"tcp.servers.{name}.{key}" for key, value in fixed.items() if getattr(new[name], key) != value]
             self._configs[name] = new[name].model_copy(update=fixed)
             self._sets[name].limit = new[name].limits.max_connections
@@ -195,32 +204,75 @@ class Daemon:
         """The workers, if there are any."""
         return self._workers.pool if self._workers else None
 
-    def _add_server(self, name: str, inherited: Sequence[socket.socket]) -> None:
-        """One name is one app and one set of limits, on however many addresses."""
+    def _add_servers(self, inherited: Mapping[str, Sequence[int]]) -> None:
+        problems = [
+            (name, problem)
+            for name in self._configs
+            for problem in self._add_server(name, [inherit(fd) for fd in inherited.get(name, ())])
+        ]
+        if not self.servers:
+            raise ListenError("\n".join(problem for _, problem in problems))
+        for name, problem in problems:
+            self._log.error("not_listening", server=name, problem=problem)
+
+    def _add_server(self, name: str, inherited: Sequence[socket.socket]) -> list[str]:
+        """
+        Make one app with one set of limits, on however many addresses.
+
+        Return a sentence for each address that cannot be had.
+        """
         server = self._configs[name]
+        problems: list[str] = []
         self._sets[name] = ConnectionSet(server.limits.max_connections, self._numbers)
         self._addresses[name] = AddressCounter(server.limits.max_connections_per_address)
         make_app = self._app_factory(name, server)
-        for listener in inherited or (listen(parse_address(text)) for text in server.addr):
-            self.servers.append(
-                AppServer(
-                    name,
-                    listener,
-                    server.limits,
-                    self._sets[name],
-                    self._addresses[name],
-                    make_app,
-                    self._flusher,
-                    self._log,
-                    inherited=bool(inherited) and name not in self._owned,
-                    handover=self.handover,
-                    heartbeat=self._watchdog.heartbeat(f"accept-{name}"),
-                )
+
+        def serve_on(listener: socket.socket, heartbeat: Heartbeat | None) -> AppServer:
+            return AppServer(
+                name,
+                listener,
+                server.limits,
+                self._sets[name],
+                self._addresses[name],
+                make_app,
+                self._flusher,
+                self._log,
+                inherited=name in self._systemd,
+                handover=self.handover,
+                heartbeat=heartbeat,
             )
+
+        before = len(self.servers)
+        for listener in inherited or self._listen(name, server, problems):
+            self.servers.append(serve_on(listener, self._watchdog.heartbeat(f"accept-{name}")))
+        if name in self._systemd:
+            self._explain_unused(name, server, inherited)
+        if len(self.servers) == before:
+            self._shut.append(serve_on(closed(), None))
+        return problems
+
+    def _listen(self, name: str, server: Server, problems: list[str]) -> Iterator[socket.socket]:
+        """Listen on every address that can be had; add a sentence to *problems* for each other one."""
+        if self._systemd:  # whose service may not be allowed to bind
+            unit = f"threadchat-{name}.socket" if name != "lobby" else "threadchat.socket"
+            problems.append(f"systemd gives no listener named {name}: make {unit} (see docs/operations.md)")
+            return
+        for text in server.addr:
+            try:
+                yield listen(parse_address(text), server.socket_permissions, server.socket_group)
+            except ListenError as problem:
+                problems.append(str(problem))
+
+    def _explain_unused(self, name: str, server: Server, listeners: Sequence[socket.socket]) -> None:
+        """Log which addresses of the configuration are not used, as the listeners are systemd's."""
+        used = {str(local_address(listener)) for listener in listeners}
+        if unused := [text for text in server.addr if text not in used]:
+            reason = f"systemd gives the listener named {name}: change its .socket unit instead"
+            self._log.warning("addr_not_used", server=name, addr=unused, reason=reason)
 
     def _restore(self, stored: Stored) -> None:
         """Restore one connection, or tell it why that cannot be."""
-        doors = [server for server in self.servers if server.name == stored.state.get("server")]
+        doors = [server for server in (*self.servers, *self._shut) if server.name == stored.state.get("server")]
         if not doors:
             self.handover.dismiss(stored, "This service has been closed. Goodbye!")
             return

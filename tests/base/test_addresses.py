@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threadchat.base.addresses import TcpAddress, UnixAddress, parse_address
+from threadchat.base.addresses import TcpAddress, UnixAddress, clash, parse_address
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,29 @@ def test_every_tcp_address_survives_the_round_trip(host: str, port: int) -> None
     """Written and read again."""
     address = TcpAddress(host, port)
     assert parse_address(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "clashes"),
+    [
+        ("tcp://127.0.0.1:7", "tcp://127.0.0.1:7", True),
+        ("tcp://127.0.0.1:7", "tcp://127.0.0.1:8", False),
+        ("tcp://127.0.0.1:7", "tcp://127.0.0.2:7", False),
+        ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", False),
+        ("tcp://:7", "tcp://127.0.0.1:7", True),
+        ("tcp://0.0.0.0:7", "tcp://:7", True),
+        ("tcp://0.0.0.0:7", "tcp://[::]:7", False),
+        ("tcp://[::]:7", "tcp://[::1]:7", True),
+        ("tcp://[::1]:7", "tcp://[0:0::1]:7", True),
+        ("tcp://chat.example:7", "tcp://chat.example:7", True),
+        ("tcp://chat.example:7", "tcp://127.0.0.1:7", False),
+        ("unix:///a", "unix:///a", True),
+        ("unix:///a", "unix:///b", False),
+        ("unix:///a", "tcp://127.0.0.1:7", False),
+    ],
+)
+def test_only_one_can_listen_where_addresses_are_the_same_or_include_each_other(
+    one: str, other: str, clashes: bool
+) -> None:
+    assert clash(parse_address(one), parse_address(other)) is clashes
+    assert clash(parse_address(other), parse_address(one)) is clashes

@@ -57,6 +57,17 @@ class TestMistakes:
             (LOBBY + 'welcome = """two\nlines"""\n', "tcp.servers.lobby.welcome: the welcome is one line"),
             (LOBBY + 'welcome = ""\n', "tcp.servers.lobby.welcome: the welcome is one line of printable text"),
             (LOBBY + 'welcome = "\u202e"\n', "tcp.servers.lobby.welcome: the welcome is one line"),
+            (
+                LOBBY + "socket_mode = '999'\n",
+                'tcp.servers.lobby.socket_mode: write a mode as for chmod, such as "0660"',
+            ),
+            (LOBBY + "socket_mode = 'rw'\n", "tcp.servers.lobby.socket_mode: write a mode as for chmod"),
+            ("tcp = 1\n", "tcp: this is a section with options of its own, not a value"),
+            ("[tcp]\nservers = 1\n", "tcp.servers: this is a section with options of its own, not a value"),
+            (
+                "tcp.servers.smtp.addr = 'unix://s'\n[tcp.pool]\nnum_workers = 1\n",
+                "tcp.servers.smtp: it is for workers: say in server.command what to start",
+            ),
             (LOBBY + "[daemon]\nstop_timeout = 5\n", "daemon.stop_timeout: write a duration with its unit"),
             ("[tcp.servers.a]\naddr = '7007'\n", "tcp.servers.a.addr: '7007' is no address: write tcp://"),
             ("[tcp.servers.a]\naddr = []\n", "tcp.servers.a.addr: write an address, or a list of addresses"),
@@ -118,16 +129,34 @@ class TestFiles:
         """UTF-8, as TOML is."""
         path = tmp_path / "threadchat.toml"
         path.write_text(LOBBY + 'welcome = "Grüezi!"\n', "utf-8")
-        assert load(path).tcp.servers["lobby"].welcome == "Grüezi!"
+        assert load(path).config.tcp.servers["lobby"].welcome == "Grüezi!"
 
-    @pytest.mark.parametrize("content", [b"not = [toml", b"\xff\xfe", b"a = 1\na = 2\n"])
-    def test_a_file_that_is_not_toml_is_told(self, tmp_path: Path, content: bytes) -> None:
-        """With its name."""
+    @pytest.mark.parametrize(
+        ("content", "problem"),
+        [
+            (b"# one\nnot toml\n", ":2: not TOML: expected '=' after a key"),
+            (b"a = 1\na = 2\n", ":2: not TOML: "),
+            (b"not = [toml", ":1: not TOML: "),
+            (b"\xff\xfe", ": not a text in UTF-8: invalid start byte at byte 0"),
+        ],
+    )
+    def test_a_file_that_is_not_toml_is_told(self, tmp_path: Path, content: bytes, problem: str) -> None:
+        """With its name, and the line."""
         path = tmp_path / "threadchat.toml"
         path.write_bytes(content)
         with pytest.raises(ConfigError) as refusal:
             load(path)
-        assert str(refusal.value).startswith(f"{path}: not TOML: ")
+        assert str(refusal.value).startswith(f"{path}{problem}")
+
+    def test_a_mistake_is_told_with_its_line(self, tmp_path: Path) -> None:
+        """What is missing, with the line of its section."""
+        path = tmp_path / "threadchat.toml"
+        path.write_text("# mine\n\n[tcp.servers.lobby]\nlimits = { max_connections = 0 }\n")
+        with pytest.raises(ConfigError) as refusal:
+            load(path)
+        missing, limit = refusal.value.problems
+        assert missing == f"{path}:3: tcp.servers.lobby.addr: field required"
+        assert limit.startswith(f"{path}:4: tcp.servers.lobby.limits.max_connections: ")
 
     def test_a_file_that_cannot_be_read_is_told(self, tmp_path: Path) -> None:
         """With its name and the reason."""
@@ -179,6 +208,13 @@ def test_the_effective_configuration_says_everything() -> None:
     assert 'send_timeout = "30s"' in text
     assert 'stop_timeout = "5s"' in text
     assert "[tcp.servers.lobby.limits]" in text
+
+
+def test_it_does_not_speak_of_workers_where_there_are_none() -> None:
+    """But what somebody has said about them stays."""
+    assert [line for line in dump(parsed(LOBBY)).splitlines() if line in ("[server]", "[rpc]", "[tcp.pool]")] == []
+    assert "num_workers = 3" in dump(parsed(LOBBY + "app = 'chat'\n[tcp.pool]\nnum_workers = 3\n"))
+    assert 'delimiter = "' in dump(parsed(LOBBY + "app = 'worker'\n[server]\ncommand = 'x'\n"))
 
 
 def test_several_addresses_stay_several() -> None:

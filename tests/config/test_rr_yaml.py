@@ -8,7 +8,6 @@ import pytest
 
 from threadchat.base.errors import ConfigError
 from threadchat.config import rr_yaml
-from threadchat.config.loading import parse
 from threadchat.config.sections import Config
 
 #: From RoadRunner's documentation of the TCP plugin.
@@ -86,8 +85,8 @@ endure:
 def load(directory: Path, text: str) -> tuple[Config, list[str]]:
     path = directory / ".rr.yaml"
     path.write_text(text)
-    tables, ignored = rr_yaml.read(path)
-    return parse(tables), ignored
+    loaded = rr_yaml.load(path)
+    return loaded.config, loaded.ignored
 
 
 def test_the_documented_example(tmp_path: Path) -> None:
@@ -139,7 +138,10 @@ def test_a_unix_socket_for_rpc_is_used(tmp_path: Path) -> None:
         ("http: {}", "no section tcp"),
         ("tcp:", "no section tcp"),
         ("- tcp", "no section tcp"),
-        ("tcp: {servers: [", "not YAML"),
+        ("tcp:\n  servers: [", ".rr.yaml:2: not YAML: expected the node content"),
+        ("server: {}\ntcp: {servers: {}}\nserver: {}", ".rr.yaml:1: server: it is there again in line 3"),
+        ("tcp:\n  servers:\n    A: {}\n    a: {}", ".rr.yaml:3: tcp.servers.a.addr: field required"),
+        ("tcp:\n  servers:\n    SMTP:\n      addr: ftp://x", ".rr.yaml:4: tcp.servers.smtp.addr: 'ftp://x' is no"),
         ("tcp: {servers: {}}", "tcp.servers"),
         ("tcp: {servers: {a: {}}}", "tcp.servers.a.addr"),
         ("tcp: {servers: {a: {addr: 'ftp://x'}}}", "'ftp://x' is no address"),
@@ -159,4 +161,4 @@ def test_mistakes_are_told_with_their_path(text: str, message: str, tmp_path: Pa
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """Is named."""
     with pytest.raises(ConfigError, match="no such file"):
-        rr_yaml.read(tmp_path / ".rr.yaml")
+        rr_yaml.load(tmp_path / ".rr.yaml")

@@ -2,10 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from threadchat.config.sections import Config, Limits, Server
+
+ADDR = {"addr": "tcp://127.0.0.1:7007"}
+
+
+class TestApps:
+    """What a server is for that names no app: workers, if the file says anything about them."""
+
+    @pytest.mark.parametrize(
+        ("tables", "app"),
+        [
+            ({}, "chat"),
+            ({"server": {}, "pool": {"supervisor": {}}}, "chat"),  # as the file we ship
+            ({"server": {"command": "x"}}, "worker"),
+            ({"server": {"command": ""}}, "chat"),
+            ({"pool": {"command": "x"}}, "worker"),
+            ({"server": {"command": "x"}, "pool": {}}, "worker"),
+            ({"server": {"command": "x"}, "pool": {"num_workers": 2}}, "worker"),
+        ],
+    )
+    def test_a_server_without_an_app(self, tables: dict[str, Any], app: str) -> None:
+        tcp = {"servers": {"a": ADDR, "b": {**ADDR, "app": "echo"}}, "pool": tables.pop("pool", {})}
+        servers = Config.model_validate({**tables, "tcp": tcp}).tcp.servers
+        assert (servers["a"].app, servers["b"].app) == (app, "echo")
+
+    @pytest.mark.parametrize("pool", [{"num_workers": 2}, {"supervisor": {"ttl": "1h"}}])
+    def test_workers_that_nobody_can_start_are_told(self, pool: dict[str, Any]) -> None:
+        """A forgotten command must not put a chat room on somebody's mail port."""
+        with pytest.raises(ValidationError, match=r"say in server\.command what to start"):
+            Config.model_validate({"tcp": {"servers": {"smtp": ADDR}, "pool": pool}})
+
+
+@pytest.mark.parametrize(
+    ("options", "mode"),
+    [({}, 0o600), ({"socket_group": "chat"}, 0o660), ({"socket_mode": "0666"}, 0o666), ({"socket_mode": "640"}, 0o640)],
+)
+def test_a_unix_socket_is_its_owners_unless_something_is_said(options: dict[str, str], mode: int) -> None:
+    assert Server.model_validate({"addr": "unix:///run/chat.sock", **options}).socket_permissions == mode
 
 
 class TestDefaults:

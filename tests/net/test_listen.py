@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import grp
+import os
 import socket
 import stat
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 
 from threadchat.base.addresses import TcpAddress, UnixAddress
 from threadchat.base.errors import ListenError
-from threadchat.net.listen import listen, local_address, stop_listening
+from threadchat.net.listen import closed, listen, local_address, stop_listening, try_to_listen
 
 
 def talk_to(listener: socket.socket) -> None:
@@ -50,7 +53,7 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
     with pytest.raises(ListenError) as refusal:
         listen(address)
     assert str(address) in str(refusal.value)
-    assert "another program listens there already" in str(refusal.value)
+    assert "another program listens there already (ss -ltnp shows which)" in str(refusal.value)
     assert "\n" not in str(refusal.value)
     stop_listening(listener)
 
@@ -113,20 +116,113 @@ class TestUnixSockets:
     def test_another_servers_socket_is_left_alone(self, address: UnixAddress) -> None:
         """It goes on serving."""
         other = listen(address)
-        with pytest.raises(ListenError, match="another program listens there already"):
+        with pytest.raises(ListenError, match=r"another program listens there already \(ss -lxp shows which\)"):
             listen(address)
         talk_to(other)
         stop_listening(other)
 
     def test_a_file_that_is_no_socket_is_left_alone(self, address: UnixAddress) -> None:
-        """It may be somebody's work."""
+        """It may be somebody's work, and is called what it is."""
         Path(address.path).write_text("precious")
-        with pytest.raises(ListenError):
+        with pytest.raises(ListenError, match=r"chat\.sock is a file, not a socket: choose another path, or remove it"):
             listen(address)
         assert Path(address.path).read_text() == "precious"
+        with pytest.raises(ListenError, match="is a directory, not a socket"):
+            listen(UnixAddress(str(Path(address.path).parent)))
+
+    @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+    def test_who_may_connect_is_as_asked_for(self, address: UnixAddress, mode: int) -> None:
+        """Whatever the umask is; and that is as before."""
+        before = os.umask(0o027)
+        try:
+            listener = listen(address, mode)
+            assert os.umask(0o027) == 0o027
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(Path(address.path).stat().st_mode) == mode
+        stop_listening(listener)
+
+    def test_nobody_else_may_connect_where_nothing_is_said(self, address: UnixAddress) -> None:
+        listener = listen(address)
+        assert stat.S_IMODE(Path(address.path).stat().st_mode) == 0o600
+        stop_listening(listener)
+
+    def test_it_belongs_to_the_group_asked_for(self, address: UnixAddress) -> None:
+        """By number, or by name; root may give it to any, others to their own."""
+        number = 54321 if os.geteuid() == 0 else os.getgroups()[0]
+        for group in (str(number), grp.getgrgid(os.getegid()).gr_name):
+            listener = listen(address, 0o660, group)
+            status = Path(address.path).stat()
+            assert status.st_gid == (number if group.isdecimal() else os.getegid())
+            assert stat.S_IMODE(status.st_mode) == 0o660
+            stop_listening(listener)
+
+    def test_a_group_that_is_not_there_is_told(self, address: UnixAddress) -> None:
+        """Nothing is left behind."""
+        with pytest.raises(ListenError, match="there is no group Nobodys on this machine"):
+            listen(address, group="Nobodys")
+        assert not Path(address.path).exists()
+
+    def test_a_group_that_one_is_not_in_is_told(self, address: UnixAddress, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As an ordinary user sees it: nothing is left behind either."""
+
+        def refuse(*arguments: object, **options: object) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "chown", refuse)
+        with pytest.raises(ListenError, match="only root and members of the group 12345 can give a socket to it"):
+            listen(address, group="12345")
+        assert not Path(address.path).exists()
 
     def test_a_file_that_is_gone_already_is_no_problem(self, address: UnixAddress) -> None:
         """Somebody cleaned up."""
         listener = listen(address)
         Path(address.path).unlink()
         stop_listening(listener)
+
+
+class TestTrying:
+    """What a dry run does: an address is tried, and let go."""
+
+    def test_what_can_be_had_is_not_taken(self, tmp_path: Path) -> None:
+        """A socket that a killed server left stays where it is."""
+        listener = listen(TcpAddress("127.0.0.1", 0))
+        address = local_address(listener)
+        stop_listening(listener)
+        path = UnixAddress(str(tmp_path / "chat.sock"))
+        listen(path).close()
+        for free in (address, path, UnixAddress(str(tmp_path / "other"))):
+            try_to_listen(free)
+            try_to_listen(free)
+        assert [entry.name for entry in tmp_path.iterdir()] == ["chat.sock"]
+
+    def test_what_cannot_be_had_is_told_as_by_listening(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        taken = [listen(TcpAddress("127.0.0.1", 0)), listen(UnixAddress(str(tmp_path / "taken")))]
+        for address in (
+            *map(local_address, taken),
+            UnixAddress(str(tmp_path / "file")),
+            UnixAddress("/nonexistent/chat.sock"),
+            TcpAddress("192.0.2.1", 7007),
+        ):
+            with pytest.raises(ListenError) as listened:
+                listen(address)
+            with pytest.raises(ListenError) as tried:
+                try_to_listen(address)
+            assert str(tried.value) == str(listened.value)
+        for listener in taken:
+            stop_listening(listener)
+
+    def test_a_group_is_looked_up(self, tmp_path: Path) -> None:
+        with pytest.raises(ListenError, match="there is no group nobodys"):
+            try_to_listen(UnixAddress(str(tmp_path / "chat.sock")), "nobodys")
+
+    def test_a_directory_that_may_not_be_written_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As an ordinary user sees it: root may write everywhere."""
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        with pytest.raises(ListenError, match="not permitted"):
+            try_to_listen(UnixAddress(str(tmp_path / "chat.sock")))
+
+
+def test_what_stands_for_no_listener_holds_nothing() -> None:
+    assert closed().fileno() == -1

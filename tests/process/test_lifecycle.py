@@ -52,7 +52,7 @@ def test_a_wrong_configuration_is_refused_and_the_old_one_kept(chat: Running, co
     config.write_text("[tcp.servers.lobby]\nadr = 1\n")
     chat.process.send_signal(signal.SIGHUP)
     (event,) = chat.logs("reload_refused")
-    assert "tcp.servers.lobby.addr: field required" in event["problems"]
+    assert f"{config}:1: tcp.servers.lobby.addr: field required" in event["problems"]
     chat.connect().sees("Hello!")
 
 
@@ -259,7 +259,7 @@ from threadchat.daemon import Daemon
 from threadchat.process.lifecycle import run
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 os.kill(os.getpid(), signal.SIGTERM)
-sys.exit(run(Daemon, load(pathlib.Path(sys.argv[1])), set_up_log()))
+sys.exit(run(Daemon, load(pathlib.Path(sys.argv[1])).config, set_up_log()))
 """
 
 

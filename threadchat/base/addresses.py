@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 _TCP = re.compile(r"tcp://(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<host>[^:\[\]/]*)):(?P<port>\d{1,5})")
 _UNIX = re.compile(r"unix://(?P<path>/?.+)")
@@ -47,3 +48,17 @@ def parse_address(text: str) -> Address:
     if found := _UNIX.fullmatch(text):
         return UnixAddress(found["path"])
     raise ValueError(f"{text!r} is no address: write tcp://127.0.0.1:7007, tcp://[::1]:7007 or unix:///run/name.sock")
+
+
+def clash(one: Address, other: Address) -> bool:
+    """Return whether nobody can listen on both at once: they are the same, or one of them includes the other."""
+    if isinstance(one, UnixAddress) or isinstance(other, UnixAddress):
+        return one == other
+    if one.port != other.port or one.port == 0:
+        return False
+    try:
+        first, second = (ip_address(address.host or "0.0.0.0") for address in (one, other))  # noqa: S104
+    except ValueError:  # a name: what it stands for is known when it is looked up
+        return one.host == other.host
+    either = first.is_unspecified or second.is_unspecified
+    return first.version == second.version and (first == second or either)

@@ -1,19 +1,26 @@
-"""The ``threadchat`` command: serve, check, and what cli_workers.py adds."""
+"""The ``threadchat`` command: serve, check, and what workers.py adds."""
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from threadchat import __version__
+from threadchat.base.addresses import clash, parse_address
 from threadchat.base.errors import ConfigError, ListenError, RpcError, WorkerError
+from threadchat.cli.review import find_clashes, find_groups, find_worker, try_addresses
 from threadchat.cli.workers import workers
-from threadchat.config import rr_yaml
-from threadchat.config.loading import dump, load, parse
-from threadchat.config.sections import Config
+from threadchat.config import loading, rr_yaml
+from threadchat.config.loading import Loaded, dump, parse
+from threadchat.config.source import NOWHERE
+from threadchat.process.lifecycle import REHEARSAL
 
 EXIT_FAILED = 1  # it could not be done: an address in use, say
 EXIT_USAGE = 2  # what was asked for makes no sense: wrong options, a wrong configuration
@@ -25,7 +32,23 @@ def main() -> None:
     """A chat room that anything can talk to: telnet, nc, a ten-line script, threadchat-client."""
 
 
-@main.command()
+class _Number(click.IntRange):
+    name = "number"  # click would say "is not a valid integer range"
+
+
+def _check_addresses(context: click.Context, parameter: click.Parameter, addresses: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        parsed = [parse_address(text) for text in addresses]
+    except ValueError as problem:
+        raise click.BadParameter(str(problem)) from None
+    for one, other in combinations(parsed, 2):
+        if clash(one, other):
+            what = f"{one} is there twice" if one == other else f"{other} and {one} are in each other's way"
+            raise click.BadParameter(what)
+    return addresses
+
+
+@main.command(short_help="Run the daemon.")
 @click.option(
     "--config",
     "path",
@@ -37,18 +60,29 @@ def main() -> None:
     "addresses",
     multiple=True,
     metavar="ADDR",
+    callback=_check_addresses,
     help="tcp://HOST:PORT, tcp://[::1]:PORT or unix:///PATH; port 0 picks one. May be repeated.",
 )
-@click.option("--app", type=click.Choice(["chat", "echo", "broadcast"]), help="What to serve there. [chat]")
-@click.option("--max-connections", type=click.IntRange(min=1), help="Connections at one time. [10000]")
+@click.option(
+    "--app",
+    type=click.Choice(["chat", "echo", "broadcast", "worker"]),
+    help="What to serve there. A worker needs a command to start: write a file, and use --config. [chat]",
+)
+@click.option("--max-connections", type=_Number(min=1), help="How many connections there may be at once. [10000]")
 @click.option(
     "--when-full",
     type=click.Choice(["refuse", "wait"]),
-    help="Tell the next one so, or let it wait until one leaves. [refuse]",
+    help="What happens to one connection more: it is told and closed, or it waits for a place. [refuse]",
 )
 @click.option("--debug", is_flag=True, help="Log more.")
-@click.option("--dry-run", is_flag=True, help="Load the program and the configuration, serve nothing: would it start?")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Serve nothing. Say whether it would start: try the options, the addresses and the workers' program.",
+)
+@click.pass_context
 def serve(
+    context: click.Context,
     path: Path | None,
     addresses: tuple[str, ...],
     app: str | None,
@@ -58,70 +92,102 @@ def serve(
     dry_run: bool,
 ) -> None:
     """
-    Run the daemon: without options, the chat room on tcp://127.0.0.1:7007.
+    Run the daemon. Without options, that is the chat room on tcp://127.0.0.1:7007.
 
-    Ends with status 0 on SIGTERM or SIGINT, 1 if an address cannot be listened on
-    or a worker does not start, 2 if the options or the
-    configuration are wrong.
+    An address that cannot be had is logged as an error, and the others are served.
+
+    The exit status is 0 after SIGTERM or SIGINT; 1 if no address can be had, or a worker
+    does not start; 2 if the options or the configuration are wrong. With --dry-run
+    it is 1 if anything would not work.
     """
     # Imported here so that `check` and `--help` need not load the server.
     from threadchat.base.log import set_up_log  # noqa: PLC0415
     from threadchat.daemon import Daemon  # noqa: PLC0415
     from threadchat.process.lifecycle import run  # noqa: PLC0415
 
+    chosen = {"--listen": addresses, "--app": app, "--max-connections": max_connections, "--when-full": when_full}
+    given = [option for option, value in chosen.items() if value]
+    if path and given:
+        raise click.UsageError(f"{' and '.join(given)}: not together with --config, write it into that file")
+    if app == "worker":
+        raise click.UsageError("--app worker: write a file that says what to start, and use --config FILE")
     limits = {"max_connections": max_connections, "when_full": when_full}
-    chosen = {key: value for key, value in limits.items() if value is not None}
-    if path and (addresses or app or chosen):
-        raise click.UsageError("--config says it all: it does not go with the other options")
     try:
-        config, ignored = _load(path) if path else (_from_options(addresses, app or "chat", chosen), [])
+        loaded = _load(path) if path else _from_options(addresses, app or "chat", limits)
         if dry_run:
+            _dry_run(loaded)
             return
         log = set_up_log(debug)
-        if ignored:
-            log.info("config_ignored", ignored=ignored)
-        sys.exit(run(Daemon, config, log, (lambda: _load(path)[0]) if path else None))
+        if loaded.ignored:
+            log.info("config_ignored", ignored=loaded.ignored)
+        sys.exit(run(Daemon, loaded.config, log, (lambda: _load(path).config) if path else None))
     except ConfigError as problem:
-        _fail(problem, EXIT_USAGE)
+        _fail(problem.problems, EXIT_USAGE)
     except (ListenError, WorkerError, RpcError) as problem:
-        _fail(problem, EXIT_FAILED)
+        _fail(str(problem).splitlines(), EXIT_FAILED)
 
 
-@main.command()
+@main.command(short_help="Check a configuration file.")
+@click.option("--print", "printed", is_flag=True, help="Print what it amounts to: all options, with their values.")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
-def check(path: Path) -> None:
+def check(path: Path, printed: bool) -> None:
     """
-    Check a configuration FILE: print all that is wrong with it, or what it amounts to.
+    Check a configuration FILE, and say all that is wrong with it, or that all is well.
 
-    Exits with 2 if anything is wrong.
+    The machine is looked at, too: is the workers' program there? Addresses are not tried:
+    `threadchat serve --config FILE --dry-run` does that.
+
+    The exit status is 2 if anything is wrong.
     """
     try:
-        config, ignored = _load(path)
-        click.echo(dump(config), nl=False)
-        if ignored:
-            click.echo(f"threadchat: not used here: {', '.join(ignored)}", err=True)
+        loaded = _load(path)
     except ConfigError as problem:
-        _fail(problem, EXIT_USAGE)
+        _fail(problem.problems, EXIT_USAGE)
+    config = loaded.config
+    if problems := [*find_clashes(config), *find_worker(config), *find_groups(config)]:
+        _fail([loaded.source.say(*problem) for problem in problems], EXIT_USAGE)
+    if loaded.ignored:
+        click.echo(f"threadchat: not used here: {', '.join(loaded.ignored)}", err=True)
+    click.echo(f"{path}: all is well", err=printed)  # what is printed can be used as a file
+    if printed:
+        click.echo(dump(config), nl=False)
 
 
 main.add_command(workers)
 
 
-def _load(path: Path) -> tuple[Config, list[str]]:
-    """Read a TOML file, or RoadRunner's YAML; return what it says, and what of it means nothing to us."""
-    if path.suffix in (".yaml", ".yml"):
-        tables, ignored = rr_yaml.read(path)
-        return parse(tables), ignored
-    return load(path), []
+def _load(path: Path) -> Loaded:
+    """Read a TOML file, or RoadRunner's YAML."""
+    return rr_yaml.load(path) if path.suffix in (".yaml", ".yml") else loading.load(path)
 
 
-def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, object]) -> Config:
+def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, object]) -> Loaded:
     addr = list(addresses) or ["tcp://127.0.0.1:7007"]
     name = "lobby" if app == "chat" else app
-    return parse({"tcp": {"servers": {name: {"addr": addr, "app": app, "limits": limits}}}})
+    given = {key: value for key, value in limits.items() if value is not None}
+    return Loaded(parse({"tcp": {"servers": {name: {"addr": addr, "app": app, "limits": given}}}}), NOWHERE, [])
 
 
-def _fail(problem: Exception, status: int) -> None:
-    for line in str(problem).splitlines():
+def _dry_run(loaded: Loaded) -> None:
+    """Say what would be served, or end with status 1 and what would not work."""
+    config, source = loaded.config, loaded.source
+    served: list[str] = []
+    problems = list(find_worker(config))
+    if config.tcp.needs_pool and not problems:
+        served.append(f"workers: {shlex.join(config.tcp.pool.command or config.server.command)}")
+    if REHEARSAL not in os.environ:  # then its addresses are taken by the daemon that asks, which will hand them over
+        listening, refused = try_addresses(config)
+        served += listening
+        problems += refused
+        problems += find_clashes(config)
+    for line in served:
+        click.echo(f"would start: {line}")
+    if problems:
+        told = [sentence if source is NOWHERE else source.say(path, sentence) for path, sentence in problems]
+        _fail([f"would not start: {problem}" for problem in told], EXIT_FAILED)
+
+
+def _fail(problems: Iterable[str], status: int) -> NoReturn:
+    for line in problems:
         click.echo(f"threadchat: {line}", err=True)
     sys.exit(status)

@@ -15,20 +15,32 @@ from pathlib import Path
 from typing import Any
 
 from threadchat.base.errors import ConfigError
-from threadchat.config.loading import read_file
+from threadchat.config.loading import Loaded, parse, read_text
 from threadchat.config.sections import Pool, Rpc, Spawn, Supervisor
+from threadchat.config.source import KeyPath, Source
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
+_SERVERS = ("tcp", "servers")
 _SILENT = frozenset({"version"})  # of the format: every file has it
 
 
-def read(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the tables for :func:`threadchat.config.parse`, and the paths of what is left out. Raises ConfigError."""
+def load(path: Path) -> Loaded:
+    """Read the file at *path*. Raises ConfigError with everything that is wrong with it."""
     try:
         import yaml  # noqa: PLC0415, an extra
     except ImportError:
         raise ConfigError([f"{path}: YAML needs one more package: pip install 'threadchat[yaml]'"]) from None
-    data = read_file(path, "YAML", yaml.safe_load, yaml.YAMLError)
+    text = read_text(path)
+    try:
+        lines, problems = _lines(yaml.compose(text, yaml.SafeLoader))
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ConfigError([f"{path}{line}: not YAML: {getattr(problem, 'problem', None) or problem}"]) from None
+    source = Source(str(path), lines)
+    if problems:
+        raise ConfigError([source.say(key, sentence) for key, sentence in problems])
 
     def expand(value: Any) -> Any:
         match value:
@@ -43,7 +55,34 @@ def read(path: Path) -> tuple[dict[str, Any], list[str]]:
     if not isinstance(data, dict) or not isinstance(data.get("tcp"), dict):
         raise ConfigError([f"{path}: there is no section tcp"])
     ignored: list[str] = []
-    return _translate(expand(data), ignored), ignored
+    return Loaded(parse(_translate(expand(data), ignored), source), source, ignored)
+
+
+def _lines(root: Any) -> tuple[dict[KeyPath, int], list[tuple[KeyPath, str]]]:
+    """
+    Return the line of every key below *root*, a YAML node; and those keys that are there twice, with a sentence.
+
+    Of a key that is there twice PyYAML silently takes the last one, where RoadRunner refuses the file.
+    """
+    lines: dict[KeyPath, int] = {}
+    problems: list[tuple[KeyPath, str]] = []
+
+    def look(node: Any, above: KeyPath) -> None:
+        if node is None or node.id != "mapping":
+            return
+        own: dict[str, int] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            path = (*above, name.lower() if above == _SERVERS else name)  # as _translate writes it
+            line = key.start_mark.line + 1
+            if name in own:
+                problems.append((path, f"it is there again in line {line}: remove one of the two"))
+            own[name] = line
+            lines.setdefault(path, line)
+            look(value, path)
+
+    look(root, ())
+    return lines, problems
 
 
 def _from_environment(found: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ Only daemon.py sees the whole; everything else gets the section it needs. How a 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -40,7 +41,9 @@ class Server(Section):
     """One named server: where it listens, and the app it serves there."""
 
     addr: Addresses  # one address, or a list of them
-    app: Literal["chat", "echo", "broadcast", "worker"] = "chat"  # "worker" where there is a tcp.pool
+    app: Literal["chat", "echo", "broadcast", "worker"] = "chat"  # "worker" where the file says anything of workers
+    socket_mode: str = ""  # of a unix socket: who may connect; "": "0600", and "0660" if there is a group
+    socket_group: str = ""  # of a unix socket: a name or a number; "": the daemon's own
     welcome: str = "Welcome to the chatroom!"  # chat
     ask_name: bool = False  # chat: ask newcomers for their name, and take their first line for it
     echo_sender: bool = True  # broadcast: the sender gets its own bytes too
@@ -54,10 +57,22 @@ class Server(Section):
             raise ValueError("the welcome is one line of printable text")
         return text
 
+    @field_validator("socket_mode")
+    @classmethod
+    def _octal(cls, text: str) -> str:
+        if text and not re.fullmatch(r"0?[0-7]{3}", text):
+            raise ValueError('write a mode as for chmod, such as "0660"')
+        return text
+
     @field_validator("delimiter")
     @classmethod
     def _some_delimiter(cls, text: str) -> str:
         return text or "\r\n"
+
+    @property
+    def socket_permissions(self) -> int:
+        """The mode of a unix socket, as a number."""
+        return int(self.socket_mode or ("0660" if self.socket_group else "0600"), 8)
 
 
 class Supervisor(Section):
@@ -96,18 +111,6 @@ class Tcp(Section):
     servers: dict[str, Server] = Field(min_length=1)
     pool: Pool = Pool()
     read_buf_size: int = Field(1, ge=0, le=100)  # MB; RoadRunner's, without effect: reads are small here
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_app(cls, data: Any) -> Any:
-        """Where a pool is configured, servers that name no app are for its workers."""
-        if not isinstance(data, dict) or "pool" not in data or not isinstance(data.get("servers"), dict):
-            return data
-        servers = {
-            name: {"app": "worker", **server} if isinstance(server, dict) else server
-            for name, server in data["servers"].items()
-        }
-        return {**data, "servers": servers}
 
     @property
     def needs_pool(self) -> bool:
@@ -160,8 +163,39 @@ class Config(Section):
     rpc: Rpc = Rpc()
     tcp: Tcp = Tcp(servers={"lobby": Server(addr=("tcp://127.0.0.1:7007",))})
 
+    @model_validator(mode="before")
+    @classmethod
+    def _default_app(cls, data: Any) -> Any:
+        """
+        Servers that name no app are for workers, if anything is said about those: a command, or any option of tcp.pool.
+
+        Sections that are there but empty say nothing.
+        """
+        match data:
+            case {"tcp": {"servers": dict(servers), **tcp}}:
+                spawn = data.get("server")
+                command = isinstance(spawn, dict) and spawn.get("command")
+                if command or _says_anything(tcp.get("pool", {})):
+                    servers = {
+                        name: {"app": "worker", **server} if isinstance(server, dict) else server
+                        for name, server in servers.items()
+                    }
+                    return {**data, "tcp": {**tcp, "servers": servers}}
+        return data
+
     @model_validator(mode="after")
     def _command_for_workers(self) -> Self:
-        if self.tcp.needs_pool and not (self.server.command or self.tcp.pool.command):
-            raise ValueError('server.command: say what to start as a worker, such as "python worker.py"')
+        if self.server.command or self.tcp.pool.command:
+            return self
+        for name, server in self.tcp.servers.items():
+            if server.app == "worker":
+                raise ValueError(
+                    f"tcp.servers.{name}: it is for workers: say in server.command what to start, such as "
+                    '"python worker.py"; or give it another app, such as app = "chat"'
+                )
         return self
+
+
+def _says_anything(table: Any) -> bool:
+    """Whether there is any option in *table*, also in its sub-tables."""
+    return any(map(_says_anything, table.values())) if isinstance(table, dict) else True

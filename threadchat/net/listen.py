@@ -1,11 +1,20 @@
-"""Listening sockets: bound here, or named as what they are when they come from elsewhere."""
+"""
+Listening sockets: bound here, or named as what they are when they come from elsewhere.
+
+A unix socket is a file: its mode and its group say who may connect. Both are set before it listens, so there is no
+moment at which somebody else could connect. For that the process's umask is changed for a moment: bind before other
+threads make files.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import grp
 import os
 import socket
 import stat
+from collections.abc import Iterator
 
 from threadchat.base.addresses import Address, TcpAddress, UnixAddress
 from threadchat.base.errors import ListenError
@@ -14,13 +23,45 @@ from threadchat.base.errors import ListenError
 BACKLOG = 4096
 
 
-def listen(address: Address) -> socket.socket:
-    """Return a socket that listens on *address*. Raises ListenError, which says what to do."""
-    try:
-        sock = _listen_tcp(address) if isinstance(address, TcpAddress) else _listen_unix(address)
-    except OSError as problem:
-        raise ListenError(f"cannot listen on {address}: {_explain(problem)}") from None
+#: Who may connect to a unix socket where nothing else is said: its owner.
+PRIVATE = 0o600
+
+
+def listen(address: Address, mode: int = PRIVATE, group: str = "") -> socket.socket:
+    """
+    Return a socket that listens on *address*. Raises ListenError, which says what to do.
+
+    *mode* and *group* are for the file of a unix socket. Without a group, it has the process's.
+    """
+    with _explained(address):
+        sock = _bind_tcp(address) if isinstance(address, TcpAddress) else _bind_unix(address, mode, group)
+        try:
+            sock.listen(BACKLOG)
+        except OSError:
+            stop_listening(sock)
+            raise
     prepare(sock)
+    return sock
+
+
+def try_to_listen(address: Address, group: str = "") -> None:
+    """Raise ListenError if :func:`listen` would. Nothing is left behind, and nobody can connect meanwhile."""
+    with _explained(address):
+        if isinstance(address, TcpAddress):
+            _bind_tcp(address).close()
+            return
+        _is_dead(address.path)
+        _group_id(group)
+        directory = os.path.dirname(address.path) or "."
+        os.stat(directory)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise PermissionError
+
+
+def closed() -> socket.socket:
+    """Return what stands for a listener where there is none."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.close()
     return sock
 
 
@@ -64,7 +105,7 @@ def stop_listening(sock: socket.socket) -> None:
             os.unlink(address.path)
 
 
-def _listen_tcp(address: TcpAddress) -> socket.socket:
+def _bind_tcp(address: TcpAddress) -> socket.socket:
     found = socket.getaddrinfo(address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, where = found[0]
     sock = socket.socket(family, kind, protocol)
@@ -73,42 +114,86 @@ def _listen_tcp(address: TcpAddress) -> socket.socket:
         if family == socket.AF_INET6 and address.host:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(where)
-        sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
     return sock
 
 
-def _listen_unix(address: UnixAddress) -> socket.socket:
-    _remove_stale(address.path)
+def _bind_unix(address: UnixAddress, mode: int, group: str) -> socket.socket:
+    group_id = _group_id(group)
+    if _is_dead(address.path):
+        os.unlink(address.path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777 & ~mode)
     try:
         sock.bind(address.path)
-        sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
+    finally:
+        os.umask(before)
+    if group_id is not None:
+        try:
+            os.chown(address.path, -1, group_id, follow_symlinks=False)
+        except OSError:
+            stop_listening(sock)
+            raise OSError(f"only root and members of the group {group} can give a socket to it") from None
     return sock
 
 
-def _remove_stale(path: str) -> None:
-    """Remove the socket at *path* if nobody listens on it any more: its server was killed."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            try:
-                probe.connect(path)
-            except ConnectionRefusedError:
-                os.unlink(path)
+def _group_id(group: str) -> int | None:
+    """Return the number of *group*, which is a name or a number itself; None if there is none."""
+    if not group:
+        return None
+    if group.isdecimal():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise OSError(f"there is no group {group} on this machine") from None
 
 
-def _explain(problem: OSError) -> str:
+def _is_dead(path: str) -> bool:
+    """
+    Return whether the socket at *path* is one that nobody listens on any more: its server was killed.
+
+    Raises OSError for anything else that is there already.
+    """
+    try:
+        kind = os.stat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISSOCK(kind):
+        what = "a directory" if stat.S_ISDIR(kind) else "a file"
+        raise OSError(f"{path} is {what}, not a socket: choose another path, or remove it")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+@contextlib.contextmanager
+def _explained(address: Address) -> Iterator[None]:
+    """Turn an OSError into a ListenError, with the reason in words that help."""
+    try:
+        yield
+    except OSError as problem:
+        raise ListenError(f"cannot listen on {address}: {_explain(problem, address)}") from None
+
+
+def _explain(problem: OSError, address: Address) -> str:
+    is_tcp = isinstance(address, TcpAddress)
     match problem:
+        case PermissionError() if is_tcp:
+            return "not permitted (ports below 1024 need CAP_NET_BIND_SERVICE)"
         case PermissionError():
-            return "not permitted (ports below 1024 need CAP_NET_BIND_SERVICE, paths a writable directory)"
-        case OSError(errno=98):
-            return "another program listens there already (ss -ltnp shows which)"
+            return "not permitted (the directory has to be writable, and no other user's socket may be there)"
+        case OSError(errno=errno.EADDRINUSE):
+            return f"another program listens there already ({'ss -ltnp' if is_tcp else 'ss -lxp'} shows which)"
+        case OSError(strerror=str(reason)):
+            return reason.lower()
         case _:
-            return (problem.strerror or str(problem)).lower()
+            return str(problem)

@@ -39,6 +39,9 @@ STATUS_SECONDS = 5.0
 #: gives us 30 in our unit file.
 REHEARSAL_SECONDS = 10.0
 
+#: In the environment of that new program: its addresses are taken, by the one that asks. See :func:`rehearse`.
+REHEARSAL = "THREADCHAT_REHEARSAL"
+
 #: Of what it says so much is worth a place in the log, in characters: the end of a traceback.
 MAX_PROBLEM = 2000
 
@@ -260,8 +263,11 @@ def rehearse(placement: Placement | None, seconds: float = REHEARSAL_SECONDS) ->
     It is loaded, with its configuration, as far as can be done beside this one: without its sockets and workers.
     """
     command = [sys.executable, *sys.orig_argv[1:], "--dry-run"]
+    environment = {**os.environ, REHEARSAL: "1"}
     try:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
     except OSError as problem:
         return str(problem)
     if placement:
