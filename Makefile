@@ -4,6 +4,7 @@ BIN := .venv/bin
 PREFIX ?= /opt/threadchat
 CONFIG ?= /etc/threadchat
 UNITS ?= /etc/systemd/system
+MAN ?= /usr/local/share/man/man1
 
 .PHONY: help run test lint format install uninstall bench clean
 
@@ -41,10 +42,13 @@ install:  ## put a venv, the units and a commented configuration in place (DESTD
 	for unit in threadchat.service threadchat.socket; do \
 		sed 's|/opt/threadchat|$(PREFIX)|; s|/etc/threadchat|$(CONFIG)|' systemd/$$unit >$(DESTDIR)$(UNITS)/$$unit; done
 	[ -e $(DESTDIR)$(CONFIG)/threadchat.toml ] || install -m 644 systemd/threadchat.toml $(DESTDIR)$(CONFIG)
+	install -d $(DESTDIR)$(MAN)
+	$(DESTDIR)$(PREFIX)/bin/python -I -m threadchat.cli.manual $(DESTDIR)$(MAN)
 	@echo "Now: systemctl daemon-reload; systemctl enable --now threadchat.socket threadchat.service"
 
 uninstall:  ## remove what install put in place; the configuration and the history stay
 	rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(UNITS)/threadchat.service $(DESTDIR)$(UNITS)/threadchat.socket
+	rm -f $(DESTDIR)$(MAN)/threadchat.1 $(DESTDIR)$(MAN)/threadchat-client.1
 
 bench: .venv/ready  ## measure against the peers, write benchmarks/README.md (45 minutes)
 	$(BIN)/pip install --quiet --editable '.[bench]'

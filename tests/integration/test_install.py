@@ -34,6 +34,8 @@ def test_everything_is_put_in_place(stage: Path) -> None:
         "etc/systemd/system/threadchat.service",
         "etc/systemd/system/threadchat.socket",
         "etc/threadchat/threadchat.toml",
+        "usr/local/share/man/man1/threadchat.1",
+        "usr/local/share/man/man1/threadchat-client.1",
     }
 
 
