@@ -149,7 +149,7 @@ class TestUnixSockets:
 
     def test_it_belongs_to_the_group_asked_for(self, address: UnixAddress) -> None:
         """By number, or by name; root may give it to any, others to their own."""
-        number = 54321 if os.geteuid() == 0 else os.getgroups()[0]
+        number = 54321 if os.geteuid() == 0 else os.getegid()
         for group in (str(number), grp.getgrgid(os.getegid()).gr_name):
             listener = listen(address, 0o660, group)
             status = Path(address.path).stat()
