@@ -29,20 +29,20 @@ class FakeLater:
     """The timer of a FakeClock: keeps what is due later until :meth:`pass_time`."""
 
     def __init__(self, clock: FakeClock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._due: list[tuple[float, Callable[[], None]]] = []
 
     def __call__(self, seconds: float, action: Callable[[], None]) -> None:
-        self._due.append((self._clock.now + seconds, action))
+        self._due.append((self.clock.now + seconds, action))
 
     def __len__(self) -> int:
         return len(self._due)
 
     def pass_time(self, seconds: float) -> None:
         """Let so many *seconds* pass, and run what has become due."""
-        self._clock.advance(seconds)
-        ready = [action for when, action in self._due if when <= self._clock.now]
-        self._due = [(when, action) for when, action in self._due if when > self._clock.now]
+        self.clock.advance(seconds)
+        ready = [action for when, action in self._due if when <= self.clock.now]
+        self._due = [(when, action) for when, action in self._due if when > self.clock.now]
         for action in ready:
             action()
 

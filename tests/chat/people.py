@@ -6,14 +6,20 @@ from collections.abc import Callable
 
 from tests.fakes import FakeClock, ListSink
 from threadchat.chat.hub import Hub
+from threadchat.chat.room import Later
 from threadchat.chat.session import Session
 
 WELCOME = "Welcome to the chatroom!"
 
 
-def at_once(seconds: float, action: Callable[[], None]) -> None:
-    """Run *action* now: a timer for tests in which it does not matter when things are announced."""
-    action()
+def at_once(clock: FakeClock) -> Later:
+    """Return a timer for tests in which it does not matter when things are announced: time passes at once."""
+
+    def later(seconds: float, action: Callable[[], None]) -> None:
+        clock.advance(seconds)
+        action()
+
+    return later
 
 
 class Person:
@@ -52,7 +58,8 @@ class Chat:
     """A hub, in which everything is announced at once."""
 
     def __init__(self) -> None:
-        self.hub = Hub(FakeClock(), at_once)
+        clock = FakeClock()
+        self.hub = Hub(clock, at_once(clock))
 
     def enter(self, name: str = "", ask_name: bool = False) -> Person:
         """Return a newcomer, called *name* if there is one; nobody has anything left to hear."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.chat.people import at_once
-from tests.fakes import FakeClock, ListSink
+from tests.fakes import FakeClock, FakeLater, ListSink
 from threadchat.base.errors import ChatError
 from threadchat.chat.hub import DEFAULT_ROOM, Hub, check_room_name, list_names
 from threadchat.chat.member import Member
@@ -23,7 +23,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def hub(clock: FakeClock) -> Hub:
     """An empty chat."""
-    return Hub(clock, at_once)
+    return Hub(clock, at_once(clock))
 
 
 def enters(hub: Hub, name: str = "", room: str = DEFAULT_ROOM) -> Member:
@@ -294,3 +294,30 @@ def test_traffic_is_counted_beyond_the_end_of_a_room(hub: Hub) -> None:
     ann.room.say(ann, b"ann: hi\n")
     hub.leave(ann)
     assert hub.traffic() == (0, 0, said + 1)
+
+
+@pytest.mark.parametrize(
+    ("more_seconds", "heard"),
+    [
+        (0.0, ["* guest-7 left"]),  # had been announced by a predecessor
+        (-1.0, ["* guest-7 left"]),
+        (2.0, []),
+    ],
+)
+def test_a_restored_stranger_is_one_until_the_time_is_over(more_seconds: float, heard: list[str]) -> None:
+    """Then they are announced; whoever is not announced leaves without a line."""
+    for stays in (False, True):
+        clock = FakeClock()
+        later = FakeLater(clock)
+        hub = Hub(clock, later)
+        ann = ListSink()
+        for name, until in (("ann", 0.0), ("guest-7", clock.now + more_seconds)):
+            member = hub.enter(ann.send if name == "ann" else ListSink().send)
+            hub.restore(member, name, name == "ann", DEFAULT_ROOM, until)
+        if stays:
+            later.pass_time(5.0)
+            assert ann.lines == ["* guest-7 joined"] * (more_seconds > 0)
+        ann.pieces.clear()
+        hub.leave(member)
+        later.pass_time(5.0)
+        assert ann.lines == (["* guest-7 left"] if stays else heard)

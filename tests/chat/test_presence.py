@@ -26,7 +26,7 @@ def announced(presence: Presence) -> list[str]:
         ([("ann", None)], ["* ann left"]),
         ([("ann", "eve")], ["* ann is now eve"]),
         ([(None, "guest-1"), ("guest-1", "ann")], ["* ann joined"]),  # named themselves at once
-        ([(None, "ann"), ("ann", None)], []),  # a port scanner
+        ([(None, "ann"), ("ann", None)], []),  # thought better of it
         ([("ann", None), (None, "ann")], []),  # away for a moment
         ([("ann", "eve"), ("eve", "ann")], []),
         ([("ann", "bea"), ("bea", "eve")], ["* ann is now eve"]),
@@ -102,3 +102,36 @@ def test_nobody_is_told_of_themselves_while_named() -> None:
     for person in crowd:
         presence.joined(person, person.name)
     assert [message.author for message in presence.announce()] == [None]
+
+
+class TestStrangers:
+    """Those who have come, and of whom nothing is known yet."""
+
+    def test_nothing_is_announced_of_one_who_leaves_as_one(self) -> None:
+        """There is no change to a room in which nobody was known."""
+        presence, (scanner,) = Presence(), people(1)
+        presence.stranger_joined(scanner, scanner.name, until=3.0)
+        assert not presence
+        presence.left(scanner, scanner.name)
+        assert not presence
+        assert presence.next_due() is None
+
+    def test_one_who_is_introduced_has_come(self) -> None:
+        """Once; under the name of then."""
+        presence, (guest,) = Presence(), people(1)
+        presence.stranger_joined(guest, "guest-2", until=3.0)
+        for _ in range(2):
+            presence.introduce(guest)
+        assert announced(presence) == ["* guest-2 joined"]
+        presence.introduce(guest)
+        assert not presence
+
+    def test_those_who_have_stayed_long_enough_are_known_in_order(self) -> None:
+        """They are strangers still, until they are introduced."""
+        presence, crowd = Presence(), people(4)
+        for number, person in enumerate(crowd):
+            presence.stranger_joined(person, person.name, until=float(number))
+        assert presence.overdue(1.5) == crowd[:2]
+        presence.introduce(crowd[0])
+        assert presence.overdue(1.5) == crowd[1:2]
+        assert presence.next_due() == 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import FakeClock, FakeLater, ListSink
 from threadchat.chat.member import Member
-from threadchat.chat.room import ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_PER_MEMBER, Room
+from threadchat.chat.room import ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_PER_MEMBER, STRANGER_SECONDS, Room
 
 
 class Lobby:
@@ -24,8 +24,21 @@ class Lobby:
         self.room.fanout.add(Member("ann", self.ann.send))
 
     def joins(self, name: str) -> Member:
-        """Return a new member called *name*."""
+        """Return a new member, who has named themselves *name*."""
+        return self._enters(name, named=True)
+
+    def stranger(self, name: str) -> Member:
+        """Return a newcomer of whom nothing is known, called *name* by the server."""
+        return self._enters(name, named=False)
+
+    def leaves(self, member: Member) -> None:
+        """End the connection of *member*."""
+        self.room.fanout.discard(member)
+        self.room.left(member, member.name)
+
+    def _enters(self, name: str, named: bool) -> Member:
         member = Member(name, ListSink().send)
+        member.named = named
         self.room.fanout.add(member)
         self.room.joined(member, name)
         return member
@@ -88,9 +101,7 @@ def test_the_pause_grows_with_the_room(lobby: Lobby) -> None:
 def test_who_comes_and_goes_in_the_pause_is_never_mentioned(lobby: Lobby) -> None:
     """Nothing is left to announce, and no empty line is said."""
     lobby.joins("bob")
-    scanner = lobby.joins("guest-7")
-    lobby.room.fanout.discard(scanner)
-    lobby.room.left(scanner, "guest-7")
+    lobby.leaves(lobby.joins("eve"))
     lobby.later.pass_time(1.0)
     assert lobby.heard() == ["* bob joined"]
 
@@ -128,6 +139,96 @@ def test_nobody_hears_their_own_coming(lobby: Lobby) -> None:
     lobby.room.fanout.add(bob)
     lobby.room.joined(bob, "bob")
     assert sink.lines == []
+
+
+class TestStrangers:
+    """Newcomers of whom nothing is known yet: most of them are port scanners, or will speak soon."""
+
+    def test_one_who_leaves_soon_is_never_mentioned(self, lobby: Lobby) -> None:
+        """Neither coming nor going, and no timer stays."""
+        for number in range(17):
+            lobby.leaves(lobby.stranger(f"guest-{number}"))
+            lobby.later.pass_time(0.1)
+        lobby.later.pass_time(STRANGER_SECONDS)
+        assert lobby.heard() == []
+        assert len(lobby.later) == 0
+
+    def test_one_who_stays_is_announced(self, lobby: Lobby) -> None:
+        """After so many seconds, not before; and is no stranger any more when they leave."""
+        silent = lobby.stranger("guest-2")
+        lobby.later.pass_time(STRANGER_SECONDS * 0.9)
+        assert lobby.heard() == []
+        lobby.later.pass_time(STRANGER_SECONDS * 0.2)
+        assert lobby.heard() == ["* guest-2 joined"]
+        lobby.later.pass_time(1.0)
+        lobby.leaves(silent)
+        assert lobby.heard() == ["* guest-2 left"]
+
+    def test_each_has_their_own_time(self, lobby: Lobby) -> None:
+        """One timer is enough for all."""
+        for number in range(3):
+            lobby.stranger(f"guest-{number}")
+            lobby.later.pass_time(STRANGER_SECONDS * 0.4)
+            assert len(lobby.later) == 1
+        assert lobby.heard() == ["* guest-0 joined"]
+        lobby.later.pass_time(STRANGER_SECONDS * 0.4)
+        assert lobby.heard() == ["* guest-1 joined"]
+        lobby.later.pass_time(STRANGER_SECONDS * 0.4)
+        assert lobby.heard() == ["* guest-2 joined"]
+        assert len(lobby.later) == 0
+
+    def test_many_who_stay_are_one_line(self, lobby: Lobby) -> None:
+        """As many who come with a name are."""
+        for number in range(100):
+            lobby.stranger(f"guest-{number}")
+        lobby.later.pass_time(STRANGER_SECONDS)
+        assert lobby.heard() == ["* 100 people joined"]
+
+    def test_one_who_speaks_is_announced_first(self, lobby: Lobby) -> None:
+        """At once, alone, and only once."""
+        lobby.stranger("guest-2")
+        eve = lobby.stranger("guest-3")
+        lobby.room.say(eve, b"guest-3: hi\n")
+        assert lobby.heard() == ["* guest-3 joined", "guest-3: hi"]
+        lobby.leaves(eve)
+        assert lobby.heard() == []  # not yet: the last announcement was just now
+        lobby.later.pass_time(STRANGER_SECONDS)
+        assert lobby.heard() == ["* guest-3 left", "* guest-2 joined"]
+
+    def test_one_who_takes_a_name_is_announced_under_it(self, lobby: Lobby) -> None:
+        """At once."""
+        guest = lobby.stranger("guest-2")
+        guest.name, guest.named = "eve", True
+        lobby.room.renamed(guest, "guest-2", "eve")
+        lobby.later.pass_time(STRANGER_SECONDS)
+        assert lobby.heard() == ["* eve joined"]
+
+    def test_one_who_does_something_else_that_people_do_is_introduced(self, lobby: Lobby) -> None:
+        """Whatever that is, and once."""
+        guest = lobby.stranger("guest-2")
+        lobby.room.introduce(guest)
+        lobby.room.introduce(guest)
+        lobby.later.pass_time(STRANGER_SECONDS)
+        assert lobby.heard() == ["* guest-2 joined"]
+
+    def test_who_is_known_is_announced_in_the_next_room_at_once(self, lobby: Lobby) -> None:
+        """Though they are a guest still; a stranger is a stranger there too."""
+        known, stranger = lobby.stranger("guest-2"), lobby.stranger("guest-3")
+        lobby.room.say(known, b"guest-2: hi\n")
+        other = Lobby()
+        for guest in (known, stranger):
+            lobby.leaves(guest)
+            other.room.fanout.add(guest)
+            other.room.joined(guest, guest.name)
+        assert other.heard() == ["* guest-2 joined"]
+        other.later.pass_time(STRANGER_SECONDS)
+        assert other.heard() == ["* guest-3 joined"]
+
+    def test_a_successor_takes_them_for_what_they_are(self, lobby: Lobby) -> None:
+        """For as long as a newcomer of that moment; who has been introduced is no stranger."""
+        known, stranger = lobby.joins("ann"), lobby.stranger("guest-3")
+        assert lobby.room.stranger_until(known) == 0.0
+        assert lobby.room.stranger_until(stranger) == lobby.clock.now + STRANGER_SECONDS
 
 
 class DallyingLock:

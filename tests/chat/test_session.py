@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from tests.chat.people import WELCOME, Chat, Person
+from tests.fakes import FakeClock, FakeLater, ListSink
+from threadchat.chat.hub import Hub
+from threadchat.chat.session import Session, SessionState
 
 
 @pytest.fixture
@@ -261,3 +266,68 @@ class TestAskedForAName:
         ann.hears()
         guest.says("/nick John", "Hi")
         assert ann.hears() == ["* guest-2 is now John", "John: Hi"]
+
+
+class TestStrangers:
+    """Nobody hears of those who only look in."""
+
+    @pytest.fixture
+    def later(self) -> FakeLater:
+        """A timer that waits to be told."""
+        return FakeLater(FakeClock())
+
+    @pytest.fixture
+    def ann(self, later: FakeLater) -> Person:
+        """Somebody who is there and has been announced."""
+        ann = Person(Hub(later.clock, later))
+        ann.says("/nick ann")
+        ann.hears()
+        later.pass_time(10.0)
+        return ann
+
+    @pytest.mark.parametrize("lines", [[], [""], ["/who"], ["HELP"], ["help"], ["?"], ["/nick ann"], ["/quit"]])
+    def test_looking_in_is_not_announced(self, ann: Person, later: FakeLater, lines: list[str]) -> None:
+        """Scanners ask for help, too."""
+        guest = Person(ann.session.hub)
+        guest.says(*lines)
+        guest.leaves()
+        later.pass_time(10.0)
+        assert ann.hears() == []
+
+    @pytest.mark.parametrize("lines", [["hi"], ["/me waves"], ["/nick bob"], ["/msg ann psst"], ["bob: "], ["//help"]])
+    def test_whoever_does_what_people_do_is_announced_at_once(
+        self, ann: Person, later: FakeLater, lines: list[str]
+    ) -> None:
+        """Before what they say; and their leaving is."""
+        guest = Person(ann.session.hub)
+        guest.says(*lines)
+        assert ann.hears()[0] == f"* {guest.name} joined"
+        guest.leaves()
+        later.pass_time(10.0)
+        assert ann.hears() == [f"* {guest.name} left"]
+
+    def test_first_words_that_ask_for_help_are_answered(self, ann: Person) -> None:
+        """Later they are words."""
+        guest = Person(ann.session.hub)
+        guest.hears()
+        guest.says("Help")
+        assert any("/nick NAME" in line for line in guest.hears())
+        guest.says("hi", "Help")
+        assert ann.hears()[-2:] == ["guest-2: hi", "guest-2: Help"]
+
+    def test_a_successor_goes_on_with_a_stranger(self, ann: Person, later: FakeLater) -> None:
+        """They are announced when their time is over; with the state of a predecessor that knew none, they have been."""
+        state = Person(ann.session.hub).session.state()
+        assert state["stranger_until"] > later.clock.now
+        for until, heard in ((state["stranger_until"], ["* guest-9 joined"]), (None, [])):
+            after = FakeLater(FakeClock(later.clock.now))
+            hub = Hub(after.clock, after)
+            there, guest = Person(hub), Person(hub)
+            there.says("/nick ann")
+            there.hears()
+            guest.leaves()
+            restored = Session(hub, ListSink().send, lambda: None)
+            known = {key: value for key, value in state.items() if key != "stranger_until"} | {"name": "guest-9"}
+            restored.restore(cast(SessionState, known | ({"stranger_until": until} if until else {})))
+            after.pass_time(10.0)
+            assert there.hears() == heard

@@ -86,6 +86,7 @@ def _msg(session: Session, argument: str) -> None:
     receiver = session.hub.find(name)
     if receiver is session.member:
         raise ChatError("That is you.")
+    session.room.introduce(session.member)
     receiver.tell(f"[from {session.member.name}] {text}")
     session.member.tell(f"[to {receiver.name}] {text}")
 

@@ -56,7 +56,9 @@ class Hub:
             self._guests[member.name] = member
             return member
 
-    def restore(self, member: Member, name: str, named: bool, room_name: str) -> None:
+    def restore(
+        self, member: Member, name: str, named: bool, room_name: str, stranger_until: float = 0.0
+    ) -> None:
         """Make *member*, who is in no room yet, who it was in another life of this chat. Nobody is told."""
         keys = name_keys(name) if named else ()
         with self._lock:
@@ -66,7 +68,11 @@ class Hub:
                 self._taken |= dict.fromkeys(keys, member)
             else:
                 self._guests[name] = member
-            self._enter_room(member, room_name)
+            room = self._enter_room(member, room_name)
+        if stranger_until > self._clock():
+            room.await_introduction(member, name, stranger_until)
+        else:
+            member.introduced = True
 
     def rename(self, member: Member, wanted: str) -> None:
         """Give *member* the name *wanted*. Raises ChatError, for the user, where that cannot be."""

@@ -16,14 +16,16 @@ class Member:
     A connection as the rooms know it.
 
     ``name`` and ``room`` are set by the hub only, under its lock, and may be read by any thread;
-    ``crlf`` is set by the connection's own thread.
+    ``crlf`` is set by the connection's own thread. ``introduced`` is set by the rooms: its comings and goings are
+    announced; until then it is a stranger (presence.py).
     """
 
-    __slots__ = ("crlf", "name", "named", "room", "send")
+    __slots__ = ("crlf", "introduced", "name", "named", "room", "send")
 
     def __init__(self, name: str, send: Callable[[bytes], None]) -> None:
         self.name = name
         self.named = False  # still a guest
+        self.introduced = False
         self.room: Room | None = None
         self.crlf = False
         #: Send bytes or queue them; never blocks, never raises.

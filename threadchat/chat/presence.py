@@ -1,14 +1,17 @@
 """
 Who came, who left, who is called otherwise now: collected, and said in as few lines as will do.
 
-What somebody did and undid within one collection is not worth a line: a port scanner that comes and
-goes is never announced, and a guest who names themselves at once joins under that name.
-Not here: when to say it (:mod:`threadchat.chat.room`). The caller has the lock.
+What somebody did and undid within one collection is not worth a line: a guest who names themselves at once joins
+under that name. A newcomer whom nobody knows anything of is a *stranger*: not announced before it is introduced,
+and forgotten without a line when it leaves before that, as port scanners do.
+Not here: when to say it and who is a stranger (:mod:`threadchat.chat.room`). The caller has the lock.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import NamedTuple
 
 from threadchat.chat.fanout import Message
 from threadchat.chat.member import Member
@@ -24,13 +27,19 @@ class _Change:
     here: bool
 
 
-class Presence:
-    """The net changes to a room's members since they were last announced."""
+class _Stranger(NamedTuple):
+    name: str
+    until: float
 
-    __slots__ = ("_changes",)
+
+class Presence:
+    """The net changes to a room's members since they were last announced, and the strangers among them."""
+
+    __slots__ = ("_changes", "_strangers")
 
     def __init__(self) -> None:
         self._changes: dict[Member, _Change] = {}
+        self._strangers: dict[Member, _Stranger] = {}  # in the order they came
 
     def __contains__(self, member: Member) -> bool:
         return member in self._changes
@@ -44,13 +53,32 @@ class Presence:
         change.name, change.here = name, True  # it may have been away for a moment only
         self._forget_if_undone(member)
 
+    def stranger_joined(self, member: Member, name: str, until: float) -> None:
+        """Note that *member*, called *name*, has come, and is a stranger *until* then at most."""
+        self._strangers[member] = _Stranger(name, until)
+
+    def introduce(self, member: Member) -> None:
+        """Let the coming of *member* be announced, if it is a stranger here."""
+        if stranger := self._strangers.pop(member, None):
+            self.joined(member, stranger.name)
+
+    def overdue(self, now: float) -> list[Member]:
+        """Return the strangers who have been here long enough."""
+        return [member for member, _ in takewhile(lambda item: item[1].until <= now, self._strangers.items())]
+
+    def next_due(self) -> float | None:
+        """Return when the next stranger will have been here long enough; None: there is no stranger."""
+        return next((stranger.until for stranger in self._strangers.values()), None)
+
     def renamed(self, member: Member, before: str, name: str) -> None:
         """Note that *member* is called *name* now instead of *before*."""
         self._changes.setdefault(member, _Change(before, name, here=True)).name = name
         self._forget_if_undone(member)
 
     def left(self, member: Member, name: str) -> None:
-        """Note that *member*, called *name*, has gone."""
+        """Note that *member*, called *name*, has gone. For a stranger that is all."""
+        if self._strangers.pop(member, None):
+            return
         change = self._changes.setdefault(member, _Change(name, name, here=True))
         change.here = False
         self._forget_if_undone(member)

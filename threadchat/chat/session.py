@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from threadchat.base.errors import ChatError
 from threadchat.chat.commands import run_command
@@ -26,6 +26,7 @@ class SessionState(TypedDict):
     name: str
     named: bool
     room: str
+    stranger_until: NotRequired[float]  # predecessors that knew no strangers had none
     opening: bool
     adopted: list[str]
 
@@ -115,13 +116,15 @@ class Session:
             "name": self.member.name,
             "named": self.member.named,
             "room": self.room.name,
+            "stranger_until": self.room.stranger_until(self.member),
             "opening": self._opening,
             "adopted": list(self._adopted),
         }
 
     def restore(self, state: SessionState) -> None:
         """Be who that was, and where they were, before anything else happens here. Nobody is told."""
-        self.hub.restore(self.member, state["name"], state["named"], state["room"])
+        stranger_until = state.get("stranger_until", 0.0)
+        self.hub.restore(self.member, state["name"], state["named"], state["room"], stranger_until)
         self._opening = state["opening"]
         self._adopted = tuple(state["adopted"])
         self._prefixes = self._own_prefixes()
@@ -153,7 +156,10 @@ class Session:
 
         ``NAME: TEXT`` gives the guest that name, and so does the whole line where the listener has asked for
         one. If that cannot be, the guest is told why and what they said is said under the guest name.
+        A newcomer who begins by asking for help, as scanners do too, gets it.
         """
+        if line.strip().casefold() in ("help", "?"):
+            return "/help"
         if line.startswith("/") and not line.startswith("//"):
             return line
         self._opening = False
