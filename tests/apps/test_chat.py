@@ -6,17 +6,26 @@ import pytest
 
 from tests.apps.fakes import FakeConnection
 from tests.chat.people import WELCOME, Chat, Person
+from tests.fakes import FakeClock, FakeLater
 from threadchat.apps.chat import ChatApp
 from threadchat.base.errors import CloseReason
+from threadchat.chat.room import Later
 from threadchat.config.sections import Limits, Server
-from threadchat.wire.lines import QUIET_SECONDS, LineDecoder
+from threadchat.wire.lines import QUIET_KEYSTROKE_SECONDS, QUIET_SECONDS, LineDecoder
+from threadchat.wire.probes import UNCLEAR_SECONDS
 
 
 class Guest:
     """Somebody behind a connection, in a chat in which ann listens."""
 
-    def __init__(self, limits: Limits | None = None, ask_name: bool = False, connect: bool = True) -> None:
-        self.chat = Chat()
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        ask_name: bool = False,
+        connect: bool = True,
+        later: Later | None = None,
+    ) -> None:
+        self.chat = Chat(later)
         self.ann: Person = self.chat.enter("ann")
         self.connection = FakeConnection()
         server = Server(addr=("tcp://127.0.0.1:7007",), limits=limits or Limits(), ask_name=ask_name)
@@ -142,22 +151,88 @@ class TestWrongProtocols:
             (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "web server"),
             (b"OPTIONS * HTTP/1.0\r\n\r\n", "web server"),
             (b"\x16\x03\x01\x02\x00\x01\x00", "TLS"),
+            (b"\0\0\0\xa4\xffSMBr\0\0\0\0\x08\x01\x40", "text"),
+            (b"NICK x\r\nUSER x 0 * :x\r\n", "IRC"),
         ],
     )
     def test_they_get_one_clear_line_and_are_closed(self, guest: Guest, first: bytes, word: str) -> None:
-        """Nothing of theirs is said."""
-        guest.sends(first)
-        (told,) = guest.hears()
-        assert told.startswith("* ")
-        assert word in told
-        assert guest.connection.reason is CloseReason.PROTOCOL
-        assert guest.ann_hears() == []
+        """Nothing of theirs is said, in however many reads it comes, and nobody is told that they came or left."""
+        for cut in (len(first), 1, len(first) // 2):
+            lost = Guest(later=FakeLater(FakeClock()))
+            for data in (first[:cut], first[cut:]):
+                if lost.connection.reason is None and data:
+                    lost.sends(data)
+            (told,) = lost.hears()
+            assert told.startswith("* ")
+            assert word in told
+            assert lost.connection.reason is CloseReason.WRONG_PROTOCOL
+            lost.app.closed(CloseReason.WRONG_PROTOCOL)
+            assert lost.ann_hears() == []
 
     def test_later_it_is_talk(self, guest: Guest) -> None:
         """People may quote HTTP, and begin with a verb."""
         guest.sends(b"GET well soon\n", b"GET / HTTP/1.1\n")
         assert guest.ann_hears() == ["guest-2: GET well soon", "guest-2: GET / HTTP/1.1"]
         assert guest.connection.reason is None
+
+    @pytest.mark.parametrize("rest", [b" me a coffee\n", b"ting late\n"])
+    def test_what_might_have_been_a_greeting_is_said_as_soon_as_it_is_none(self, guest: Guest, rest: bytes) -> None:
+        """Nothing of it is lost."""
+        guest.sends(b"GET", rest)
+        assert guest.ann_hears() == [f"guest-2: GET{rest.decode().rstrip()}"]
+
+    def test_what_stays_unclear_is_said_after_a_pause(self, guest: Guest) -> None:
+        """A client without line ends says a word in capitals; then it is any client."""
+        guest.sends(b"NICK")
+        assert guest.app.patience == UNCLEAR_SECONDS
+        guest.app.quiet()
+        assert guest.app.patience == QUIET_SECONDS
+        guest.app.quiet()
+        assert guest.ann_hears() == ["guest-2: NICK"]
+
+    def test_what_stays_unclear_is_said_at_the_end(self, guest: Guest) -> None:
+        """``printf HELLO | nc``."""
+        guest.sends(b"HELLO")
+        guest.app.closed(CloseReason.EOF)
+        assert guest.ann_hears() == ["guest-2: HELLO", "* guest-2 left"]
+
+    def test_keys_stay_keys(self, guest: Guest) -> None:
+        """Who types in capitals, a key at a time, is waited for as for anybody who types."""
+        guest.sends(*[bytes([byte]) for byte in b"HOW"])
+        guest.app.quiet()
+        assert guest.app.patience == QUIET_KEYSTROKE_SECONDS
+        guest.sends(*[bytes([byte]) for byte in b" are you\r\n"])
+        assert guest.ann_hears() == ["guest-2: HOW are you"]
+
+    def test_a_telnet_client_is_answered_at_once(self, guest: Guest) -> None:
+        """However its commands are cut into reads; it speaks no other protocol."""
+        guest.sends(b"\xff", b"\xfd", b"\x01")
+        assert guest.connection.data == b"\xff\xfc\x01"
+        guest.sends(b"hi\r\n")
+        assert guest.ann_hears() == ["guest-2: hi"]
+
+    def test_a_successor_goes_on_looking(self, guest: Guest) -> None:
+        """With what has come so far."""
+        guest.sends(b"GET / HT")
+        for rest, heard in ((b"TP/1.1\r\n\r\n", []), (b"ML\n", ["guest-2: GET / HTML"])):
+            after = successor(guest)
+            after.sends(rest)
+            assert after.ann_hears() == heard
+            assert (after.connection.reason is CloseReason.WRONG_PROTOCOL) == (not heard)
+
+    def test_what_flood_control_holds_back_meanwhile_is_kept_for_a_successor(self) -> None:
+        """All of the first reads, in order."""
+        guest = Guest(Limits(flood_lines_per_second=1.0, flood_burst_lines=1))
+
+        def hand_over(seconds: float) -> None:
+            guest.connection.reason = CloseReason.HANDED_OVER
+
+        guest.connection.sleep = hand_over  # type: ignore[method-assign]
+        guest.sends(b"NICK x\r\nNICK y\r\n", b"hello\n")
+        guest.connection.save()
+        after = successor(guest)
+        after.app.quiet()
+        assert guest.ann_hears() + after.ann_hears() == ["guest-2: NICK x", "guest-2: NICK y", "guest-2: hello"]
 
 
 class TestLongLines:

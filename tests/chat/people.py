@@ -55,11 +55,11 @@ class Person:
 
 
 class Chat:
-    """A hub, in which everything is announced at once."""
+    """A hub, in which everything is announced at once, unless it is announced *later*."""
 
-    def __init__(self) -> None:
+    def __init__(self, later: Later | None = None) -> None:
         clock = FakeClock()
-        self.hub = Hub(clock, at_once(clock))
+        self.hub = Hub(clock, at_once(clock) if later is None else later)
 
     def enter(self, name: str = "", ask_name: bool = False) -> Person:
         """Return a newcomer, called *name* if there is one; nobody has anything left to hear."""

@@ -316,7 +316,7 @@ class TestStrangers:
         assert ann.hears()[-2:] == ["guest-2: hi", "guest-2: Help"]
 
     def test_a_successor_goes_on_with_a_stranger(self, ann: Person, later: FakeLater) -> None:
-        """They are announced when their time is over; with the state of a predecessor that knew none, they have been."""
+        """They are announced when their time is over. Those left by a predecessor without strangers have been."""
         state = Person(ann.session.hub).session.state()
         assert state["stranger_until"] > later.clock.now
         for until, heard in ((state["stranger_until"], ["* guest-9 joined"]), (None, [])):

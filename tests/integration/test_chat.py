@@ -109,7 +109,7 @@ def test_a_web_browser_and_a_tls_client_get_one_clear_line(chat: Running) -> Non
         lost.sends(hello)
         (said,) = [line for line in lost.rest().splitlines() if not line.endswith((b"joined", b"left"))]
         assert word in said
-    assert {event["reason"] for event in chat.logs("connection_closed", 2)} == {"protocol"}
+    assert {event["reason"] for event in chat.logs("connection_closed", 2)} == {"wrong_protocol"}
 
 
 def test_asking_for_a_name(serve: Serve, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ Each stage is a pure object; this is where they meet the connection and its cloc
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
@@ -18,12 +17,9 @@ from threadchat.config.sections import Server
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 from threadchat.wire.lines import LineDecoder, Overlong
+from threadchat.wire.probes import UNCLEAR_SECONDS, Verdict, judge
 from threadchat.wire.telnet import TelnetFilter
 from threadchat.wire.text import decode
-
-#: The first bytes of a program that has come to the wrong port.
-_HTTP = re.compile(rb"[A-Z]{3,8} \S+ HTTP/\d")
-_TLS_CLIENT_HELLO = b"\x16\x03"  # RFC 8446, section 5.1
 
 
 class ChatApp(App):
@@ -32,8 +28,8 @@ class ChatApp(App):
     __slots__ = (
         "_connection",
         "_decoder",
+        "_first",
         "_flood",
-        "_heard",
         "_held",
         "_session",
         "_settled",
@@ -50,15 +46,15 @@ class ChatApp(App):
         self._decoder = LineDecoder(limits.max_line_bytes)
         self._flood = TokenBucket(limits.flood_lines_per_second, limits.flood_burst_lines, time.monotonic)
         self._session = Session(hub, connection.send, self._quit, server.ask_name)
-        self._heard = False
+        self._first: list[bytes] | None = []  # the first reads, until they are known to be text; None: they are
         self._settled = False  # the decoder was, when it was saved
         self._held: list[str] = []  # taken from the peer, and held back by flood control
         self.lines_in: int = 0
 
     @property
     def patience(self) -> float | None:  # type: ignore[override]
-        """As long as an unfinished line may be quiet before it counts as one."""
-        return self._decoder.patience
+        """As long as an unfinished line may be quiet before it counts as one, or unclear first bytes as text."""
+        return UNCLEAR_SECONDS if self._first else self._decoder.patience
 
     def connected(self) -> None:
         """Greet."""
@@ -66,12 +62,9 @@ class ChatApp(App):
 
     def received(self, data: bytes) -> None:
         """Take what was read: telnet out, lines out, and on to the session."""
-        if not self._heard:
-            self._heard = True
-            if problem := _wrong_protocol(data):
-                self.notify(problem)
-                self._connection.end(CloseReason.PROTOCOL)
-                return
+        if self._first is not None:
+            self._judge(data)
+            return
         text, answers = self._telnet.feed(data)
         if self._telnet.active:
             self._session.member.crlf = True
@@ -88,7 +81,10 @@ class ChatApp(App):
             self._complain(feed.overlong)
 
     def quiet(self) -> None:
-        """Take an unfinished line for a whole one."""
+        """Take an unfinished line for a whole one, or unclear first bytes for text."""
+        if self._first:
+            self._accept_first()
+            return
         line = self._decoder.flush()
         self.save()
         self._speak(line)
@@ -96,13 +92,14 @@ class ChatApp(App):
     def closed(self, reason: CloseReason) -> None:
         """Say what was left unfinished, if the peer ended properly, and leave."""
         if reason is CloseReason.EOF:
+            self._accept_first()
             self._session.receive(self._lines(self._decoder.flush()))  # nothing is left to be slowed down
         self._session.leave()
 
     def state(self) -> dict[str, Any]:
         """Return everything about this person."""
         return {
-            "heard": self._heard,
+            "first": self._first and [data.decode("latin-1") for data in self._first],
             "lines_in": self.lines_in,
             "held": self._held,
             "telnet": self._telnet.state(),
@@ -112,7 +109,8 @@ class ChatApp(App):
 
     def restore(self, state: dict[str, Any], intact: bool) -> None:
         """Be that person again, in the room they were in."""
-        self._heard = state["heard"]
+        first = state.get("first")  # those whom a predecessor without it has left have been heard
+        self._first = first and [data.encode("latin-1") for data in first]
         self.lines_in = state["lines_in"]
         self._held = state["held"]
         self._telnet.restore(state["telnet"])
@@ -120,6 +118,7 @@ class ChatApp(App):
         self._session.restore(state["session"])
         self._session.member.crlf = self._telnet.active
         if not intact:
+            self._first = None
             self._telnet.resynchronize()
             self._decoder.flush()
 
@@ -140,6 +139,29 @@ class ChatApp(App):
     def notify(self, text: str) -> None:
         """Send a line of the server's own."""
         self._session.member.notice(text)
+
+    def _judge(self, data: bytes) -> None:
+        """Find out whether the first reads, of which *data* is the last, are text: only then go on with them."""
+        assert self._first is not None
+        self._first.append(data)
+        text, _ = TelnetFilter().feed(b"".join(self._first))
+        verdict = judge(text) if text else Verdict.TEXT  # telnet commands come from telnet clients
+        if verdict is Verdict.TEXT:
+            self._accept_first()
+        elif verdict is Verdict.UNCLEAR:
+            self.save()
+        else:
+            self.notify(str(verdict))
+            self._connection.end(CloseReason.WRONG_PROTOCOL)
+
+    def _accept_first(self) -> None:
+        """Take the first reads for text, one after the other, as they came."""
+        reads, self._first = self._first or [], None
+        for number, data in enumerate(reads, 1):
+            self.received(data)
+            if self._held:  # the connection is ending, or a successor goes on from here
+                self._first = reads[number:]
+                return
 
     def _speak(self, data: bytes) -> None:
         """Pass *data*, whole lines, to the session, no faster than flood control lets it."""
@@ -190,11 +212,3 @@ class ChatApp(App):
 
     def _quit(self) -> None:
         self._connection.end(CloseReason.QUIT)
-
-
-def _wrong_protocol(data: bytes) -> str | None:
-    if _HTTP.match(data):
-        return "This is a chat room, not a web server: come with telnet, nc or threadchat-client."
-    if data.startswith(_TLS_CLIENT_HELLO):
-        return "This port speaks plain text, not TLS: come without it."
-    return None

@@ -120,7 +120,8 @@ class CloseReason(Enum):
     FULL = "full"  # refused: connection limits
     SLOW_CONSUMER_BYTES = "slow consumer: send queue full"
     SLOW_CONSUMER_TIME = "slow consumer: no progress"
-    PROTOCOL = "protocol"  # endless line, HTTP, TLS on a plain port
+    PROTOCOL = "protocol"  # endless line, a message without its end
+    WRONG_PROTOCOL = "wrong_protocol"  # HTTP, TLS, a port scanner: another protocol's greeting on a chat port
     APP = "closed by the app"
     WORKER = "worker failed"
     SHUTDOWN = "shutdown"
