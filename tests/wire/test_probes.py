@@ -144,6 +144,7 @@ def test_another_protocols_greeting_gets_a_line(first: bytes, word: str) -> None
         b"NICK ann\r\nUSER ann 8 * :Ann\r\n",
         b"PASS secret\r\nNICK ann\r\nUSER ann 8 * :Ann\r\n",
         b"JRMI\0\x02K",
+        b"\0\0\0\x66\xfeSMB\x40\0\x01\0",
         b"STOMP\nhost:x\n",
     ],
 )

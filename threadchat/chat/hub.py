@@ -56,9 +56,7 @@ class Hub:
             self._guests[member.name] = member
             return member
 
-    def restore(
-        self, member: Member, name: str, named: bool, room_name: str, stranger_until: float = 0.0
-    ) -> None:
+    def restore(self, member: Member, name: str, named: bool, room_name: str, stranger_until: float = 0.0) -> None:
         """Make *member*, who is in no room yet, who it was in another life of this chat. Nobody is told."""
         keys = name_keys(name) if named else ()
         with self._lock:

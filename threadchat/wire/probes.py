@@ -90,6 +90,10 @@ def judge(first: bytes) -> Verdict | str:
     begun = first.lstrip(b"\r\n\0")
     if found := _GREETING.match(begun) or _GREETING.match(first):
         return _GREETINGS[(found.lastindex or 1) - 1][1]
-    if len(first) <= MAX_UNCLEAR_BYTES and _UNCLEAR.match(begun):
+    may_be_unclear = len(first) <= MAX_UNCLEAR_BYTES
+    if may_be_unclear and _UNCLEAR.match(begun):
         return Verdict.UNCLEAR
-    return _BINARY if _NO_TEXT.search(begun, 0, MAX_UNCLEAR_BYTES) else Verdict.TEXT
+    if _NO_TEXT.search(begun, 0, MAX_UNCLEAR_BYTES):
+        return _BINARY
+    # Binary data often begins with NULs, and text does not.
+    return Verdict.UNCLEAR if may_be_unclear and first.startswith(b"\0") else Verdict.TEXT
