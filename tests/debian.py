@@ -16,6 +16,9 @@ _PACKAGE = {
     "php": "php-cli",
     "systemd-analyze": "systemd",
     "dbus-daemon": "dbus",
+    "ip": "iproute2",
+    "redis-cli": "redis-tools",
+    "ssh": "openssh-client",
 }
 
 

@@ -22,7 +22,7 @@ from threadchat.apps.worker_service import WorkerService
 from threadchat.base.addresses import parse_address
 from threadchat.base.errors import ListenError
 from threadchat.base.heartbeat import Heartbeat
-from threadchat.base.limits import AddressCounter
+from threadchat.base.limits import AddressCounter, AddressPacer
 from threadchat.base.log import Log
 from threadchat.chat.fanout import Fanout
 from threadchat.chat.hub import Hub, Traffic
@@ -83,6 +83,7 @@ class Daemon:
         self._workers = WorkerService(config, log, placement) if config.tcp.needs_pool else None
         self._sets: dict[str, ConnectionSet] = {}
         self._addresses: dict[str, AddressCounter] = {}
+        self._pacers: dict[str, AddressPacer] = {}
         self.servers: list[AppServer] = []
         self._shut: list[AppServer] = []  # without a listener: for those who were connected before
         try:
@@ -176,6 +177,9 @@ class Daemon:
             self._configs[name] = new[name].model_copy(update=fixed)
             self._sets[name].limit = new[name].limits.max_connections
             self._addresses[name].limit = new[name].limits.max_connections_per_address
+            self._pacers[name].per_minute = new[name].limits.connections_per_minute_per_address
+            if new[name].limits.ipv6_prefix != old[name].limits.ipv6_prefix:
+                later.append(f"tcp.servers.{name}.limits.ipv6_prefix")
         for server in self.servers:
             server.limits = self._configs[server.name].limits
         self._stop_timeout = config.daemon.stop_timeout
@@ -223,15 +227,18 @@ class Daemon:
         """
         server = self._configs[name]
         problems: list[str] = []
-        self._sets[name] = ConnectionSet(server.limits.max_connections, self._numbers)
-        self._addresses[name] = AddressCounter(server.limits.max_connections_per_address)
+        limits = server.limits
+        self._sets[name] = ConnectionSet(limits.max_connections, self._numbers)
+        self._addresses[name] = AddressCounter(limits.max_connections_per_address, limits.ipv6_prefix)
+        per_minute = limits.connections_per_minute_per_address
+        self._pacers[name] = AddressPacer(per_minute, time.monotonic, limits.ipv6_prefix)
         make_app = self._app_factory(name, server)
 
         def serve_on(listener: socket.socket, heartbeat: Heartbeat | None) -> AppServer:
             return AppServer(
                 name,
                 listener,
-                server.limits,
+                limits,
                 self._sets[name],
                 self._addresses[name],
                 make_app,
@@ -240,6 +247,7 @@ class Daemon:
                 inherited=name in self._systemd,
                 handover=self.handover,
                 heartbeat=heartbeat,
+                pacer=self._pacers[name],
             )
 
         before = len(self.servers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from threadchat.base.errors import ChatError, CloseReason, ConfigError, ListenError, ThreadchatError, WireError
@@ -25,10 +27,25 @@ def test_only_the_graceful_ends_are_worth_a_last_flush() -> None:
     abrupt = {reason for reason in CloseReason if not reason.graceful}
     assert abrupt == {
         CloseReason.RESET,
+        CloseReason.VANISHED,
         CloseReason.SLOW_CONSUMER_BYTES,
         CloseReason.SLOW_CONSUMER_TIME,
         CloseReason.ERROR,
     }
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ECONNRESET, CloseReason.RESET),
+        (errno.EPIPE, CloseReason.RESET),
+        (errno.ETIMEDOUT, CloseReason.VANISHED),
+        (errno.EHOSTUNREACH, CloseReason.VANISHED),
+    ],
+)
+def test_a_program_that_ends_and_a_machine_that_vanishes_are_told_apart(number: int, reason: CloseReason) -> None:
+    """By what reading from them says."""
+    assert CloseReason.of(OSError(number, "")) is reason
 
 
 def test_each_reason_is_a_text_of_its_own() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
-from threadchat.base.limits import AddressCounter, TokenBucket
+from threadchat.base.limits import AddressCounter, AddressPacer, TokenBucket, network_of
 
 
 class TestTokenBucket:
@@ -150,3 +150,108 @@ class TestAddressCounter:
             thread.join()
         assert 1 <= most[0] <= 3
         assert [counter.acquire("192.0.2.1") for _ in range(4)] == [True, True, True, False]
+
+    def test_a_network_is_one_address(self) -> None:
+        """A whole IPv6 subnet has its number only, as has IPv4 in IPv6's clothes."""
+        counter = AddressCounter(2)
+        assert [counter.acquire(f"2001:db8::{number}") for number in range(1, 4)] == [True, True, False]
+        assert counter.acquire("2001:db8:0:1::1")
+        assert [counter.acquire(address) for address in ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1")] == [
+            True,
+            True,
+            False,
+        ]
+        counter.release("::ffff:192.0.2.1")
+        counter.release("2001:db8:0:0:ffff::")
+        assert counter.acquire("192.0.2.1")
+        assert counter.acquire("2001:db8::4")
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "network"),
+    [
+        ("192.0.2.1", 64, "192.0.2.1"),
+        ("::ffff:192.0.2.1", 64, "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", 64, "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:3:4:5:6", 48, "2001:db8:1::/48"),
+        ("2001:db8::1", 128, "2001:db8::1/128"),
+        ("fe80::1%eth0", 64, "fe80::/64"),
+        ("::2", 64, "::/64"),
+        ("127.0.0.1", 64, None),
+        ("::1", 64, None),
+        ("::ffff:127.0.0.9", 64, None),
+        ("unix", 64, None),
+    ],
+)
+def test_what_an_address_is_counted_as(address: str, prefix: int, network: str | None) -> None:
+    """Its network; what is local is not counted."""
+    assert network_of(address, prefix) == network
+
+
+class TestAddressPacer:
+    """So many connections a minute from one network."""
+
+    def test_a_minutes_worth_may_come_at_once(self) -> None:
+        """A room full of people whose server has been away; then each one waits a little longer than the last."""
+        pacer = AddressPacer(60, FakeClock())
+        assert [pacer.admit("192.0.2.1") for _ in range(60)] == [0.0] * 60
+        assert [pacer.admit("192.0.2.1") for _ in range(3)] == pytest.approx([1.0, 2.0, 3.0])
+
+    def test_who_would_wait_too_long_is_refused_until_some_time_has_passed(self) -> None:
+        """A refusal counts for nothing, so patience helps."""
+        clock = FakeClock()
+        pacer = AddressPacer(60, clock)
+        waits = [pacer.admit("192.0.2.1") for _ in range(100)]
+        assert waits[60:70] == pytest.approx([float(number) for number in range(1, 11)])
+        assert set(waits[70:]) == {None}
+        clock.advance(5.0)
+        assert [pacer.admit("192.0.2.1") for _ in range(6)][4:] == [pytest.approx(10.0), None]
+        clock.advance(1000.0)
+        assert pacer.admit("192.0.2.1") == 0.0
+
+    def test_nobody_pays_for_others(self) -> None:
+        """Other networks come in as ever; the addresses of one subnet are one."""
+        pacer = AddressPacer(2, FakeClock())
+        assert [pacer.admit(f"2001:db8::{number}") for number in range(4)] == [0.0, 0.0, None, None]
+        assert pacer.admit("2001:db8:0:1::") == 0.0
+        assert pacer.admit("192.0.2.1") == 0.0
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "unix"])
+    def test_what_is_local_never_waits(self, address: str) -> None:
+        """However much comes."""
+        pacer = AddressPacer(1, FakeClock())
+        assert {pacer.admit(address) for _ in range(1000)} == {0.0}
+
+    def test_zero_is_no_limit(self) -> None:
+        """Also from now on."""
+        pacer = AddressPacer(1, FakeClock())
+        pacer.admit("192.0.2.1")
+        pacer.per_minute = 0
+        assert {pacer.admit("192.0.2.1") for _ in range(1000)} == {0.0}
+
+    def test_those_who_have_made_up_are_forgotten(self) -> None:
+        """A million addresses take no more memory than those of the last moments, and those who came often are kept."""
+        clock = FakeClock()
+        pacer = AddressPacer(300, clock)
+        for _ in range(300):
+            pacer.admit("198.51.100.1")
+        for number in range(20_000):
+            clock.advance(0.001)
+            pacer.admit(f"192.0.{number >> 8}.{number & 255}")
+        assert len(pacer._even_at) < 3000
+        assert "198.51.100.1" in pacer._even_at
+
+    @given(st.integers(1, 1000), st.lists(st.floats(0.0, 5.0), max_size=200))
+    def test_never_more_than_the_burst_and_the_rate(self, per_minute: int, pauses: list[float]) -> None:
+        """Whenever they come, they are let in no faster than that."""
+        clock = FakeClock(0.0)
+        pacer = AddressPacer(per_minute, clock)
+        let_in = []
+        for pause in pauses:
+            clock.advance(pause)
+            wait = pacer.admit("192.0.2.1")
+            if wait is not None:
+                assert 0.0 <= wait <= pacer.MAX_WAIT_SECONDS
+                let_in.append(clock.now + wait)
+        for count, when in enumerate(let_in, 1):
+            assert count <= per_minute + when * per_minute / 60 + 1e-6

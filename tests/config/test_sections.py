@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -72,15 +73,37 @@ class TestDefaults:
         assert Limits().model_dump() == {
             "max_connections": 10000,
             "when_full": "refuse",
-            "max_connections_per_address": 0,
+            "max_connections_per_address": 200,
+            "connections_per_minute_per_address": 300,
+            "ipv6_prefix": 64,
             "max_line_bytes": 4096,
             "flood_lines_per_second": 20.0,
             "flood_burst_lines": 200,
             "max_message_bytes": 67108864,
             "idle_timeout": "0s",
+            "keepalive_time": "60s",
+            "keepalive_timeout": "120s",
             "send_queue_bytes": 262144,
             "send_timeout": "30s",
         }
+
+
+@pytest.mark.parametrize(
+    ("limits", "good"),
+    [
+        ({"keepalive_time": "10s", "keepalive_timeout": "10s"}, False),
+        ({"keepalive_timeout": "30s"}, False),
+        ({"keepalive_time": "0s", "keepalive_timeout": "30s"}, True),
+        ({"keepalive_time": "1h", "keepalive_timeout": "0s"}, True),
+        ({"keepalive_time": "24h"}, False),
+        ({"ipv6_prefix": 129}, False),
+        ({"ipv6_prefix": 48}, True),
+    ],
+)
+def test_limits_that_contradict_each_other_are_a_mistake(limits: dict[str, object], good: bool) -> None:
+    """A peer is asked before it is given up, and the kernel has limits of its own."""
+    with contextlib.nullcontext() if good else pytest.raises(ValidationError):
+        Limits.model_validate(limits)
 
 
 def test_a_configuration_is_frozen() -> None:

@@ -96,3 +96,24 @@ def test_an_echo_that_nobody_reads_yet_comes_back_whole(serve: Serve) -> None:
         sending.join()
         assert received == data
     assert [event["count"] for event in echo.events("handed_over")] == [1] * 3
+
+
+def test_strangers_stay_strangers(serve: Serve, tmp_path: Path) -> None:
+    """Whoever is announced when they come is when they leave, and nobody else is, though the program is replaced."""
+    chat = lively(serve, tmp_path)
+    alice = chat.person("alice")
+    known = chat.guest()
+    seen = [*alice.waits_for("* guest-2 joined"), "* guest-2 joined"]
+    leaving, staying = chat.guest(), chat.guest()
+    replace(chat, 1)
+    leaving.leaves()
+    seen += [*alice.waits_for("* guest-4 joined"), "* guest-4 joined"]
+    known.leaves()
+    staying.leaves()
+    chat.logs("connection_closed", 3)
+    chat.person("bob").says("and now?")
+    seen += alice.waits_for("bob: and now?")
+    for guest in (2, 4):
+        assert [line for line in seen if f"guest-{guest} " in line] == [f"* guest-{guest} joined", f"* guest-{guest} left"]
+    # On a slow machine guest-3 may have stayed long enough.
+    assert [line for line in seen if "guest-3 " in line] in ([], ["* guest-3 joined", "* guest-3 left"])

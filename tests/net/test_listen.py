@@ -13,7 +13,16 @@ import pytest
 
 from threadchat.base.addresses import TcpAddress, UnixAddress
 from threadchat.base.errors import ListenError
-from threadchat.net.listen import closed, listen, local_address, stop_listening, try_to_listen
+from threadchat.config.sections import Limits
+from threadchat.net.listen import (
+    closed,
+    inherit,
+    listen,
+    local_address,
+    notice_vanished,
+    stop_listening,
+    try_to_listen,
+)
 
 
 def talk_to(listener: socket.socket) -> None:
@@ -86,6 +95,73 @@ def test_what_cannot_be_listened_on(address: TcpAddress | UnixAddress, why: str)
         listen(address)
     assert str(refusal.value).startswith(f"cannot listen on {address}")
     assert why in str(refusal.value)
+
+
+def keepalive(sock: socket.socket) -> tuple[int, int, int, int]:
+    """Whether the peer of *sock* is asked whether it is there, after how long, and when it is given up."""
+    return (
+        sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+        sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+        sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+    )
+
+
+def accepted(listener: socket.socket) -> socket.socket:
+    """Return what *listener* makes of a client, who has gone already."""
+    talk_to(listener)
+    listener.setblocking(True)
+    return listener.accept()[0]
+
+
+class TestVanishedPeers:
+    """What has been set at the listener is true for all whom it accepts."""
+
+    @pytest.mark.parametrize(
+        ("limits", "expected"),
+        [
+            ({}, (1, 60, 15, 120_000)),
+            ({"keepalive_time": "1s", "keepalive_timeout": "2500ms", "send_timeout": "1s"}, (1, 1, 1, 2500)),
+            # A reader who lags behind is there, and is not to be cut by this.
+            ({"send_timeout": "10m"}, (1, 60, 15, 600_000)),
+        ],
+    )
+    def test_its_connections_inherit_the_time_outs(
+        self, limits: dict[str, str], expected: tuple[int, int, int, int]
+    ) -> None:
+        """At no cost for each."""
+        listener = listen(TcpAddress("127.0.0.1", 0))
+        notice_vanished(listener, Limits.model_validate(limits))
+        with accepted(listener) as connection:
+            assert keepalive(connection) == expected
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        stop_listening(listener)
+
+    def test_an_inherited_listener_does_not_keep_what_it_came_with(self) -> None:
+        """And one that has been reconfigured does not keep what it had; off is off."""
+        first = listen(TcpAddress("127.0.0.1", 0))
+        notice_vanished(first, Limits())
+        second = inherit(first.detach())
+        notice_vanished(second, Limits.model_validate({"keepalive_time": "0s", "keepalive_timeout": "0s"}))
+        with accepted(second) as connection:
+            asked, *_, given_up = keepalive(connection)
+            assert (asked, given_up) == (0, 0)
+        stop_listening(second)
+
+    def test_a_connection_of_a_predecessor_gets_them_too(self) -> None:
+        """It may have been accepted by a version that set none."""
+        listener = listen(TcpAddress("127.0.0.1", 0))
+        with accepted(listener) as connection:
+            assert keepalive(connection)[0] == 0
+            notice_vanished(connection, Limits())
+            assert keepalive(connection) == (1, 60, 15, 120_000)
+        stop_listening(listener)
+
+    def test_a_unix_socket_has_none(self) -> None:
+        """Its peer's machine is this one."""
+        ours, peer = socket.socketpair()
+        with ours, peer:
+            notice_vanished(ours, Limits())
 
 
 class TestUnixSockets:

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import recording_log
+from tests.fakes import FakeClock, recording_log
 from tests.net.sockets import running_flusher
 from tests.waiting import DEADLINE, until
 from threadchat.apps.echo import EchoApp
+from threadchat.base import limits as limits_module
 from threadchat.base.addresses import TcpAddress
-from threadchat.base.limits import AddressCounter
+from threadchat.base.limits import AddressCounter, AddressPacer
 from threadchat.config.sections import Limits
 from threadchat.net import server as server_module
 from threadchat.net.connection import Connection
@@ -46,7 +47,11 @@ class Running:
         log, self.log = recording_log()
         self.connections = ConnectionSet(limits.max_connections)
         self.addresses = AddressCounter(limits.max_connections_per_address)
-        self.server = PromptServer("echo", listener, limits, self.connections, self.addresses, make_app, flusher, log)
+        self.clock = FakeClock()
+        self.pacer = AddressPacer(limits.connections_per_minute_per_address, self.clock)
+        self.server = PromptServer(
+            "echo", listener, limits, self.connections, self.addresses, make_app, flusher, log, pacer=self.pacer
+        )
         self.where = listener.getsockname()
 
     def client(self, first: bytes = b"") -> socket.socket:
@@ -199,6 +204,71 @@ def test_loopback_is_never_limited_by_address() -> None:
     with running(Limits(max_connections_per_address=1)) as echo, contextlib.ExitStack() as stack:
         for _ in range(3):
             assert echoes(stack.enter_context(echo.client()), b"hello")
+
+
+class TestPace:
+    """Connections that come too fast from one address; here, loopback is taken for one."""
+
+    @pytest.fixture(autouse=True)
+    def loopback_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Count the clients of these tests, who all come from there."""
+        monkeypatch.setattr(limits_module, "network_of", lambda address, prefix: address)
+
+    def test_they_wait_and_others_do_not(self) -> None:
+        """In threads of their own; what they send meanwhile is not lost."""
+        with running(Limits(connections_per_minute_per_address=2)) as echo, contextlib.ExitStack() as stack:
+            echo.pacer.MAX_WAIT_SECONDS = 1000.0
+            for _ in range(2):
+                assert echoes(stack.enter_context(echo.client()), b"hello")
+            waiting = stack.enter_context(echo.client(b"slow"))
+            until(lambda: echo.events("connection_slowed"), "the third to wait")
+            assert echo.events("connection_slowed")[0]["seconds"] == 30.0
+            echo.clock.advance(60.0)
+            assert echoes(stack.enter_context(echo.client()), b"hello")
+            waiting.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                waiting.recv(1)
+
+    def test_who_has_waited_is_served(self) -> None:
+        """With all that they have said."""
+        with running(Limits(connections_per_minute_per_address=120)) as echo, contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(echo.client(b"%03d" % number)) for number in range(121)]
+            assert [reads(client, 3) for client in clients] == [b"%03d" % number for number in range(121)]
+            assert [event["seconds"] for event in echo.events("connection_slowed")] == [0.5]
+
+    def test_far_too_many_are_told_and_take_no_place(self) -> None:
+        """One line; later they come in."""
+        with running(Limits(max_connections=10, connections_per_minute_per_address=1)) as echo:
+            with echo.client() as client:
+                assert echoes(client, b"hello")
+            for _ in range(3):
+                with echo.client(b"me too") as client:
+                    assert reads_all(client) == (
+                        b"* Too many connections have come from your address. Please wait a minute.\n"
+                    )
+            until(lambda: len(echo.connections) == 0, "the place to be free")
+            assert len(echo.addresses._counts) == 0
+            echo.clock.advance(60.0)
+            with echo.client() as client:
+                assert echoes(client, b"hello")
+
+    def test_a_stop_does_not_wait_for_them(self) -> None:
+        """They are served their goodbye."""
+        with running(Limits(connections_per_minute_per_address=1)) as echo, contextlib.ExitStack() as stack:
+            echo.pacer.MAX_WAIT_SECONDS = 1000.0
+            stack.enter_context(echo.client())
+            waiting = stack.enter_context(echo.client())
+            until(lambda: echo.events("connection_slowed"), "the second to wait")
+            echo.server.pause()
+            echo.connections.drain(time.monotonic() + DEADLINE)
+            assert reads_all(waiting) == b""
+
+
+def test_new_limits_are_those_of_whoever_comes_then() -> None:
+    """The kernel's part of them, too."""
+    with running() as echo:
+        echo.server.limits = Limits.model_validate({"keepalive_time": "7s"})
+        assert echo.server.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
 
 
 class Starved(socket.socket):

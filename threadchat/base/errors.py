@@ -26,6 +26,7 @@ traceback and ends that one connection.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from enum import Enum
 
@@ -115,7 +116,8 @@ class CloseReason(Enum):
 
     EOF = "eof"  # the peer closed its side
     QUIT = "quit"  # the user said /quit
-    RESET = "reset"  # the peer vanished: RST, timed out by the kernel, broken pipe
+    RESET = "reset"  # the peer's program is gone: RST, broken pipe
+    VANISHED = "vanished"  # the peer's machine is gone: nothing has been heard of it for the keep-alive time-out
     IDLE = "idle"
     FULL = "full"  # refused: connection limits
     SLOW_CONSUMER_BYTES = "slow consumer: send queue full"
@@ -127,15 +129,24 @@ class CloseReason(Enum):
     SHUTDOWN = "shutdown"
     ERROR = "internal error"
 
+    @classmethod
+    def of(cls, problem: OSError) -> CloseReason:
+        """Return why a connection has ended on which reading fails with *problem*."""
+        return cls.VANISHED if problem.errno in _VANISHED else cls.RESET
+
     @property
     def graceful(self) -> bool:
         """Whether what is still queued for the peer should be sent before the descriptor is closed."""
         return self not in _ABRUPT
 
 
+#: What the kernel says of a peer that has not answered for too long; routers on the way may have said why.
+_VANISHED = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
+
 _ABRUPT = frozenset(
     {
         CloseReason.RESET,
+        CloseReason.VANISHED,
         CloseReason.SLOW_CONSUMER_BYTES,
         CloseReason.SLOW_CONSUMER_TIME,
         CloseReason.ERROR,

@@ -1,8 +1,8 @@
 """
-Limits as plain arithmetic: a token bucket for lines, a counter for connections by address.
+Limits as plain arithmetic: a token bucket for lines, a counter and a pacer for connections by address.
 
 No thread and no sleeping here; the clock is passed in. A :class:`TokenBucket` belongs to one
-connection's thread. An :class:`AddressCounter` may be called from any thread.
+connection's thread. An :class:`AddressCounter` and an :class:`AddressPacer` may be called from any thread.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import ipaddress
 import threading
 from collections import Counter
 from collections.abc import Callable
+
+#: So few networks are never looked through for those that can be forgotten.
+_FEWEST_SWEPT = 1024
 
 
 class TokenBucket:
@@ -55,48 +58,98 @@ class TokenBucket:
 
 class AddressCounter:
     """
-    Counts connections by client address, up to ``limit`` each (0: no limit). Loopback is never limited.
+    Counts connections by client network, up to ``limit`` each (0: no limit). Loopback is never limited.
 
-    ``limit`` may be changed at any time: all are counted, limited or not.
+    A network is an IPv4 address, or all IPv6 addresses with the same first ``ipv6_prefix`` bits: one subscriber
+    has as many of those as they like. ``limit`` may be changed at any time: all are counted, limited or not.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, ipv6_prefix: int = 64) -> None:
         self.limit = limit
+        self._ipv6_prefix = ipv6_prefix
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
     def acquire(self, address: str) -> bool:
-        """Count one more connection from *address*, unless it has its number already."""
-        if _is_loopback(address):
+        """Count one more connection from *address*, unless its network has its number already."""
+        network = network_of(address, self._ipv6_prefix)
+        if network is None:
             return True
         with self._lock:
-            if self.limit and self._counts[address] >= self.limit:
+            if self.limit and self._counts[network] >= self.limit:
                 return False
-            self._counts[address] += 1
+            self._counts[network] += 1
             return True
 
     def adopt(self, address: str) -> None:
         """Count one more connection from *address*, which is there already."""
-        if not _is_loopback(address):
+        if network := network_of(address, self._ipv6_prefix):
             with self._lock:
-                self._counts[address] += 1
+                self._counts[network] += 1
 
     def release(self, address: str) -> None:
         """Count one connection less from *address*. To be called once for every successful acquire."""
-        if _is_loopback(address):
+        network = network_of(address, self._ipv6_prefix)
+        if network is None:
             return
         with self._lock:
-            self._counts[address] -= 1
-            if not self._counts[address]:
-                del self._counts[address]
+            self._counts[network] -= 1
+            if not self._counts[network]:
+                del self._counts[network]
 
 
-@functools.lru_cache
-def _is_loopback(address: str) -> bool:
+class AddressPacer:
+    """
+    How long a new connection has to wait, so that one network makes at most so many a minute (0: no limit).
+
+    A minute's worth may come at once. Each one more waits until it is due, and so the wait grows; one that would
+    wait for more than ``MAX_WAIT_SECONDS`` is not let in at all. Loopback never waits. ``per_minute`` may be changed
+    at any time. This is the generic cell rate algorithm (ITU-T I.371): all there is to remember of a network is when
+    it will have made up for its connections. It is forgotten then.
+    """
+
+    MAX_WAIT_SECONDS = 10.0
+
+    def __init__(self, per_minute: int, clock: Callable[[], float], ipv6_prefix: int = 64) -> None:
+        self.per_minute = per_minute
+        self._clock = clock
+        self._ipv6_prefix = ipv6_prefix
+        self._lock = threading.Lock()
+        self._even_at: dict[str, float] = {}
+        self._sweep_over = _FEWEST_SWEPT
+
+    def admit(self, address: str) -> float | None:
+        """Return the seconds that a new connection from *address* has to wait; None: refuse it."""
+        network = network_of(address, self._ipv6_prefix)
+        if network is None or not self.per_minute:
+            return 0.0
+        now, interval = self._clock(), 60.0 / self.per_minute
+        with self._lock:
+            even_at = max(now, self._even_at.get(network, now)) + interval
+            wait = max(0.0, even_at - now - 60.0)
+            if wait > self.MAX_WAIT_SECONDS:
+                return None
+            self._even_at[network] = even_at
+            if len(self._even_at) > self._sweep_over:
+                self._sweep(now)
+            return wait
+
+    def _sweep(self, now: float) -> None:
+        """Forget those who have made up; not again before twice as many are known. Caller holds the lock."""
+        self._even_at = {network: even_at for network, even_at in self._even_at.items() if even_at > now}
+        self._sweep_over = max(_FEWEST_SWEPT, 2 * len(self._even_at))
+
+
+@functools.lru_cache(maxsize=1024)
+def network_of(address: str, ipv6_prefix: int) -> str | None:
+    """Return what *address* is counted as; None: it is as local as can be, and not counted."""
     try:
         ip = ipaddress.ip_address(address)
-    except ValueError:  # a unix socket has no address: it is as local as can be
-        return True
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return ip.is_loopback
+    except ValueError:  # a unix socket has no address
+        return None
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
+        elif not ip.is_loopback:
+            return str(ipaddress.ip_network((int(ip), ipv6_prefix), strict=False))
+    return None if ip.is_loopback else str(ip)

@@ -27,14 +27,25 @@ class Limits(Section):
 
     max_connections: int = Field(10_000, ge=1)
     when_full: Literal["refuse", "wait"] = "refuse"
-    max_connections_per_address: int = Field(0, ge=0)  # 0: no limit; loopback is never limited
+    # Loopback and unix sockets are never limited by address; 0: no limit.
+    max_connections_per_address: int = Field(200, ge=0)
+    connections_per_minute_per_address: int = Field(300, ge=0)  # one more has to wait, up to ten seconds
+    ipv6_prefix: int = Field(64, ge=1, le=128)  # addresses that begin with the same so many bits count as one
     max_line_bytes: int = Field(4096, ge=16)
     flood_lines_per_second: float = Field(20.0, ge=0, allow_inf_nan=False)  # 0: off
     flood_burst_lines: int = Field(200, ge=1)
     max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024)  # worker
     idle_timeout: Duration = 0.0  # 0: none
+    keepalive_time: Duration = Field(60.0, le=32767)  # of silence, until the peer's machine is asked; 0: never
+    keepalive_timeout: Duration = Field(120.0, le=65535)  # of that, until it counts as vanished; 0: the kernel's own
     send_queue_bytes: int = Field(262_144, ge=4096)
     send_timeout: Duration = Field(30.0, gt=0)
+
+    @model_validator(mode="after")
+    def _asked_before_given_up(self) -> Self:
+        if 0 < self.keepalive_timeout <= self.keepalive_time:
+            raise ValueError("keepalive_timeout: write a longer time than keepalive_time, after which is asked")
+        return self
 
 
 class Server(Section):

@@ -95,8 +95,8 @@ class Connection(Sender):
                 count = self._socket.recv_into(self._slot.view, SLOT_BYTES, self._flags)
             except BlockingIOError:
                 return None
-            except OSError:
-                self.end(CloseReason.RESET)
+            except OSError as problem:
+                self.end(CloseReason.of(problem))
                 return b""
             finally:
                 self._turn.acquire()

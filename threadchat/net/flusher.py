@@ -19,15 +19,22 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from threadchat.base.heartbeat import Heartbeat
 
-if TYPE_CHECKING:
-    from threadchat.net.sender import Sender
-
 #: How often lagging receivers are looked at for progress, in seconds.
 CHECK_SECONDS = 1.0
+
+
+class Lagging(Protocol):
+    """What the flusher needs of a connection that has something left to send."""
+
+    def flush(self) -> bool:
+        """Send what the kernel will take; return whether there is more."""
+
+    def check_progress(self, now: float) -> None:
+        """Give the connection up if nothing has been taken for too long."""
 
 
 class Flusher:
@@ -40,7 +47,7 @@ class Flusher:
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll.register(self._wake_fd, select.EPOLLIN)
         self._lock = threading.Lock()
-        self._lagging: dict[int, Sender] = {}
+        self._lagging: dict[int, Lagging] = {}
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()  # breaks ties in the heap
         self._stopping = False
@@ -63,7 +70,7 @@ class Flusher:
             self._epoll.close()
         os.close(self._wake_fd)
 
-    def watch(self, connection: Sender, fd: int) -> None:
+    def watch(self, connection: Lagging, fd: int) -> None:
         """Call ``connection.flush()`` once as soon as its descriptor *fd* can be written to."""
         events = select.EPOLLOUT | select.EPOLLONESHOT
         with self._lock:

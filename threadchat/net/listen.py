@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import grp
+import math
 import os
 import socket
 import stat
@@ -18,9 +19,14 @@ from collections.abc import Iterator
 
 from threadchat.base.addresses import Address, TcpAddress, UnixAddress
 from threadchat.base.errors import ListenError
+from threadchat.config.sections import Limits
 
 #: Connections that may wait in the kernel: as many as Linux will keep (net.core.somaxconn is 4096).
 BACKLOG = 4096
+
+#: How often a silent peer's machine is asked before it counts as vanished; and how far apart, where no limit says so.
+_KEEPALIVE_PROBES = 4
+_KEEPALIVE_INTERVAL_SECONDS = 15
 
 
 #: Who may connect to a unix socket where nothing else is said: its owner.
@@ -77,7 +83,27 @@ def prepare(sock: socket.socket) -> None:
     sock.setblocking(False)
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def notice_vanished(sock: socket.socket, limits: Limits) -> None:
+    """
+    Have the kernel notice when the peer's machine has vanished: of a connection, or of all that a listener accepts.
+
+    After ``keepalive_time`` of silence it is asked whether it is there, a few times. After ``keepalive_timeout``
+    without an answer, to that or to what was sent, reads of the socket fail with ETIMEDOUT. tcp(7)
+    """
+    if sock.family == socket.AF_UNIX:
+        return
+    idle, timeout = math.ceil(limits.keepalive_time), limits.keepalive_timeout
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, bool(idle))
+    if idle:
+        interval = math.ceil((timeout - idle) / _KEEPALIVE_PROBES) if timeout else _KEEPALIVE_INTERVAL_SECONDS
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(interval, 1))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
+    if timeout:  # it would cut a slow consumer too: that has its own time-out, and its own reason
+        timeout = max(timeout, limits.send_timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(timeout * 1000))
 
 
 def local_address(sock: socket.socket) -> Address:

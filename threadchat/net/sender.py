@@ -17,10 +17,10 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from threadchat.base.errors import CloseReason
+from threadchat.net.flusher import Flusher
 from threadchat.net.send_queue import SendQueue
 
 if TYPE_CHECKING:
-    from threadchat.net.flusher import Flusher
     from threadchat.net.handover import Kept
 
 _DONTWAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from threadchat.base.heartbeat import Heartbeat
-from threadchat.base.limits import AddressCounter
+from threadchat.base.limits import AddressCounter, AddressPacer
 from threadchat.base.log import Log
 from threadchat.config.sections import Limits
 from threadchat.net.connection import Connection
@@ -28,7 +28,7 @@ from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
 from threadchat.net.handler import App, resume, serve
 from threadchat.net.handover import Handover, Kept, Stored
-from threadchat.net.listen import local_address, stop_listening
+from threadchat.net.listen import describe_peer, local_address, notice_vanished, stop_listening
 from threadchat.net.slots import Slot
 
 #: A thread's stack: 10,000 of them at the usual 8 MiB would not fit into the address space of small machines.
@@ -70,6 +70,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         inherited: bool = False,
         handover: Handover | None = None,
         heartbeat: Heartbeat | None = None,
+        pacer: AddressPacer | None = None,
     ) -> None:
         """An *inherited* listener's path, if it has one, is not ours to remove."""
         super().__init__(("", 0), socketserver.BaseRequestHandler, bind_and_activate=False)
@@ -77,7 +78,9 @@ class AppServer(socketserver.ThreadingTCPServer):
         self.socket = listener
         self.name = name
         self._connections = connections
-        self.limits = limits  # may be replaced: for those who come then
+        self._addresses = addresses
+        self._pacer = pacer
+        self.limits = limits
         self._make_app = make_app
         self._flusher = flusher
         self._log = log.bind(server=name)
@@ -85,13 +88,22 @@ class AppServer(socketserver.ThreadingTCPServer):
         self._handover = handover
         self._heartbeat = heartbeat or Heartbeat(f"accept-{name}")
         self._restored: list[tuple[Connection, App]] = []
-        self._addresses = addresses
         self._refused = 0  # being kept open; guarded by nothing: it may be off by a few
         self._backing_off = False
-        self._pausing = False
+        self._pausing = threading.Event()
         self._thread = threading.Thread(
             target=self.serve_forever, args=(STOP_CHECK_SECONDS,), name=f"accept-{name}", daemon=True
         )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of those who come from now on. May be replaced."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        notice_vanished(self.socket, limits)
 
     def restore(self, stored: Stored, kept: Kept) -> None:
         """Make a connection that a predecessor has left what it was; :meth:`resume` goes on with it."""
@@ -102,6 +114,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         if stored.unsent == b"":
             app.missed()
             kept.caught_up()
+        notice_vanished(stored.socket, self.limits)
         self._addresses.adopt(connection.address)
         self._connections.adopt(connection, stored.number)
         self._restored.append((connection, app))
@@ -127,7 +140,7 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     def pause(self) -> None:
         """Accept no more, but go on listening: whoever comes waits for a successor. All accepted ones are served."""
-        self._pausing = True
+        self._pausing.set()
         self._connections.close()
         if self._thread.ident is not None:
             self.shutdown()
@@ -147,7 +160,7 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept one connection, once there is a place for it."""
-        if self._pausing:
+        if self._pausing.is_set():
             raise OSError("pausing")  # socketserver goes on to look whether it shall stop
         waits = self.limits.when_full == "wait"
         if waits:
@@ -180,16 +193,26 @@ class AppServer(socketserver.ThreadingTCPServer):
         if limits.when_full == "refuse" and not self._connections.reserve(wait=False):
             self._refuse(sock, f"The server is full (connections: {limits.max_connections}). Please try later.")
             return
-        slot = self._handover.slots.take() if self._handover else None
-        connection = self._connection(sock, client_address, slot)
-        if not self._addresses.acquire(connection.address):
+        address, _ = describe_peer(client_address)
+        if not self._addresses.acquire(address):
             self._connections.release()
             count = limits.max_connections_per_address
             self._refuse(sock, f"There are {count} connections from your address already. Please close one.")
             return
+        wait = self._pacer.admit(address) if self._pacer else 0.0
+        if wait is None:
+            self._addresses.release(address)
+            self._connections.release()
+            self._refuse(sock, "Too many connections have come from your address. Please wait a minute.")
+            return
+        slot = self._handover.slots.take() if self._handover else None
+        connection = self._connection(sock, client_address, slot)
         self._connections.add(connection)  # and numbered by that
         try:
-            self._start_thread(connection, self._serve, connection)
+            if wait:
+                self._start_thread(connection, self._serve_later, connection, wait)
+            else:
+                self._start_thread(connection, self._serve, connection)
         except RuntimeError as problem:  # no more threads
             self._log.warning("thread_refused", problem=str(problem))
             self._refuse(sock, "The server has no thread left for you. Please try later.")
@@ -218,6 +241,12 @@ class AppServer(socketserver.ThreadingTCPServer):
             serve(connection, self._make_app, self.limits.idle_timeout, self._log, self._handover)
         finally:
             self._forget(connection)
+
+    def _serve_later(self, connection: Connection, seconds: float) -> None:
+        """Let a connection from where many come wait, in its own thread, unless the listener is to pause."""
+        self._log.info("connection_slowed", connection=connection.number, peer=connection.peer, seconds=seconds)
+        self._pausing.wait(seconds)
+        self._serve(connection)
 
     def _resume(self, connection: Connection, app: App) -> None:
         try:

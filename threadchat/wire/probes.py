@@ -56,8 +56,9 @@ _GREETINGS = (
     (rb"RFB \d{3}\.\d{3}\n", _not("a remote desktop")),
     (rb"@RSYNCD: \d|[0-9a-f]{4}git-\w+-pack ", _not("a file server")),
     (rb"\x1b%-12345X", _not("a printer")),
-    # What only scanners ask, see nmap-service-probes: DistCC, NTP, xmlsysd, LibreOffice, iperf3.
-    (rb"DIST\d{8}ARGC|< ?NTP/\d|init\noff all\n|LO_SERVER_CLIENT_PAIR\n", _BINARY),
+    # What only scanners say, in words: see nmap-service-probes. The last is iperf3's cookie.
+    (rb"DIST\d{8}ARGC|< ?NTP/\d|init\noff all\n|LO_SERVER_CLIENT_PAIR\n|WWWOFFLE [A-Z]", _BINARY),
+    (rb"gkrellm \d|fox a \d+ -1 fox hello|NXSH-\d|CONNECT\d\d v|Client string for PARC", _BINARY),
     (rb"(?:[a-z2-7]{36}\0|0{37}\0{4})\Z", _BINARY),
     (rb"\xfe\xff|(?:[\x20-\x7e]\0){4}|(?:\0[\x20-\x7e]){4}", _UTF_16),  # every other byte is NUL
 )
