@@ -30,6 +30,7 @@ class ChatApp(App):
         "_decoder",
         "_first",
         "_flood",
+        "_heard",
         "_held",
         "_session",
         "_settled",
@@ -46,7 +47,8 @@ class ChatApp(App):
         self._decoder = LineDecoder(limits.max_line_bytes)
         self._flood = TokenBucket(limits.flood_lines_per_second, limits.flood_burst_lines, time.monotonic)
         self._session = Session(hub, connection.send, self._quit, server.ask_name)
-        self._first: list[bytes] | None = []  # the first reads, until they are known to be text; None: they are
+        self._heard = False  # what has come is text
+        self._first: list[bytes] = []  # the first reads, until that is known
         self._settled = False  # the decoder was, when it was saved
         self._held: list[str] = []  # taken from the peer, and held back by flood control
         self.lines_in: int = 0
@@ -62,7 +64,7 @@ class ChatApp(App):
 
     def received(self, data: bytes) -> None:
         """Take what was read: telnet out, lines out, and on to the session."""
-        if self._first is not None:
+        if not self._heard:
             self._judge(data)
             return
         text, answers = self._telnet.feed(data)
@@ -99,7 +101,8 @@ class ChatApp(App):
     def state(self) -> dict[str, Any]:
         """Return everything about this person."""
         return {
-            "first": self._first and [data.decode("latin-1") for data in self._first],
+            "heard": self._heard,
+            "first": [data.decode("latin-1") for data in self._first],
             "lines_in": self.lines_in,
             "held": self._held,
             "telnet": self._telnet.state(),
@@ -109,8 +112,8 @@ class ChatApp(App):
 
     def restore(self, state: dict[str, Any], intact: bool) -> None:
         """Be that person again, in the room they were in."""
-        first = state.get("first")  # those whom a predecessor without it has left have been heard
-        self._first = first and [data.encode("latin-1") for data in first]
+        self._heard = state["heard"]
+        self._first = [data.encode("latin-1") for data in state.get("first", ())]  # older versions had none
         self.lines_in = state["lines_in"]
         self._held = state["held"]
         self._telnet.restore(state["telnet"])
@@ -118,7 +121,7 @@ class ChatApp(App):
         self._session.restore(state["session"])
         self._session.member.crlf = self._telnet.active
         if not intact:
-            self._first = None
+            self._heard, self._first = True, []
             self._telnet.resynchronize()
             self._decoder.flush()
 
@@ -130,6 +133,8 @@ class ChatApp(App):
     def resumed(self) -> None:
         """Say what was held back."""
         self._say_held()
+        if self._heard:
+            self._accept_first()
 
     def save(self) -> None:
         """Note everything about this person where a successor finds it."""
@@ -142,7 +147,6 @@ class ChatApp(App):
 
     def _judge(self, data: bytes) -> None:
         """Find out whether the first reads, of which *data* is the last, are text: only then go on with them."""
-        assert self._first is not None
         self._first.append(data)
         text, _ = TelnetFilter().feed(b"".join(self._first))
         verdict = judge(text) if text else Verdict.TEXT  # telnet commands come from telnet clients
@@ -156,12 +160,13 @@ class ChatApp(App):
 
     def _accept_first(self) -> None:
         """Take the first reads for text, one after the other, as they came."""
-        reads, self._first = self._first or [], None
-        for number, data in enumerate(reads, 1):
+        self._heard = True
+        several = len(self._first) > 1
+        while self._first:
+            data = self._first.pop(0)
+            if several:
+                self.save()  # before it is said, as ever
             self.received(data)
-            if self._held:  # the connection is ending, or a successor goes on from here
-                self._first = reads[number:]
-                return
 
     def _speak(self, data: bytes) -> None:
         """Pass *data*, whole lines, to the session, no faster than flood control lets it."""
