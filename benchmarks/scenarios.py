@@ -244,16 +244,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         "j",
         "A join storm",
         "All members connect at once (to ngIRCd, only as fast as its small backlog allows). Of these servers only "
-        "threadchat and ngIRCd tell the room who has come.",
+        "threadchat and ngIRCd tell the room who has come (threadchat when they have stayed for three seconds).",
         ("threadchat", "hub", "uvloop", "naive", "ngircd"),
         (JOIN_CPU, GREETED, DRAINED, JOIN_BYTES),
-        "--storm --settle 1500",
+        "--storm --settle 5000",
         {"100 join": "--members 100", "300 join": "--members 300", "1,000 join": "--members 1000"},
         # "does not grow beyond what the notices cost" is read here as: a join among 1,000 costs at most twice as
         # much as a join among 100, where a server that tells everybody of everybody pays ten times as much
         (Aim(JOIN_CPU, 2.0, at_least=False, over="100 join", variant="1,000 join"),),
         base="100 join",
-        quick="--settle 1500",
+        quick="--settle 5000",
     ),
     Scenario(
         "growth",

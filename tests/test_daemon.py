@@ -226,3 +226,16 @@ def test_those_whose_listener_is_gone_go_on_talking(serve: Serve, tmp_path: Path
         assert second.stderr
         assert "systemd gives no listener named ops" in second.stderr.read()
     assert second.returncode == 0
+
+
+def test_limits_can_be_changed_while_it_runs() -> None:
+    """All but what connections have been counted by, which is told."""
+
+    def config(**limits: object) -> Config:
+        return parse({"tcp": {"servers": {"lobby": {"addr": "tcp://127.0.0.1:0", "limits": limits}}}})
+
+    with running(config()) as (daemon, _):
+        assert daemon.reconfigure(config(keepalive_time="7s", connections_per_minute_per_address=5)) == []
+        assert daemon.servers[0].socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
+        assert daemon._pacers["lobby"].per_minute == 5
+        assert daemon.reconfigure(config(ipv6_prefix=48)) == ["tcp.servers.lobby.limits.ipv6_prefix"]

@@ -174,12 +174,12 @@ class Daemon:
         for name in sorted(old.keys() & new.keys()):
             fixed = {key: getattr(old[name], key) for key in _FIXED}
             later += [f"tcp.servers.{name}.{key}" for key, value in fixed.items() if getattr(new[name], key) != value]
+            if new[name].limits.ipv6_prefix != old[name].limits.ipv6_prefix:  # it is what all have been counted by
+                later.append(f"tcp.servers.{name}.limits.ipv6_prefix")
             self._configs[name] = new[name].model_copy(update=fixed)
             self._sets[name].limit = new[name].limits.max_connections
             self._addresses[name].limit = new[name].limits.max_connections_per_address
             self._pacers[name].per_minute = new[name].limits.connections_per_minute_per_address
-            if new[name].limits.ipv6_prefix != old[name].limits.ipv6_prefix:
-                later.append(f"tcp.servers.{name}.limits.ipv6_prefix")
         for server in self.servers:
             server.limits = self._configs[server.name].limits
         self._stop_timeout = config.daemon.stop_timeout
