@@ -14,10 +14,19 @@ from typing import TypedDict
 from threadchat.base.errors import ChatError
 from threadchat.chat.commands import run_command
 from threadchat.chat.hub import DEFAULT_ROOM, Hub
+from threadchat.chat.names import check_room_name
 from threadchat.chat.room import Room
 
 #: A line of a client that puts its user's name in front itself.
 _PREFIXED = re.compile(r"([^\s:]+): ")
+
+
+def up_to_command(lines: list[str]) -> int:
+    """Return how many of *lines* there are up to the first that may be a command, included: it may cost more."""
+    for count, line in enumerate(lines, 1):
+        if line.startswith("/") or ": /" in line:  # behind the talker's own name, perhaps
+            return count
+    return len(lines)
 
 
 class SessionState(TypedDict):
@@ -33,27 +42,44 @@ class SessionState(TypedDict):
 class Session:
     """One connection's chat: who it is, what it may leave out, what its next line is taken for."""
 
-    __slots__ = ("_adopted", "_ask_name", "_has_quit", "_on_quit", "_opening", "_prefixes", "changed", "hub", "member")
+    __slots__ = (
+        "_adopted",
+        "_ask_name",
+        "_has_quit",
+        "_knows_the_way_out",
+        "_on_quit",
+        "_opening",
+        "_prefixes",
+        "_room",
+        "changed",
+        "hub",
+        "member",
+        "owed",
+    )
 
     def __init__(
         self, hub: Hub, send: Callable[[bytes], None], on_quit: Callable[[], None], ask_name: bool = False
     ) -> None:
         self.hub = hub
         self.member = hub.enter(send)
+        self._room: Room | None = None  # until it has been greeted
         self._on_quit = on_quit
         self._has_quit = False
+        self._knows_the_way_out = False
         self._ask_name = ask_name
         self._opening = True  # nothing said so far
         self._adopted: tuple[str, ...] = ()  # the prefix this client has shown to put in front of its lines
         self._prefixes = self._own_prefixes()
         #: Set whenever :meth:`state` has changed; whoever saves it resets this.
         self.changed = False
+        #: What the commands so far have cost, beyond a line each. Whoever takes that from the talker resets this.
+        self.owed = 0
 
     @property
     def room(self) -> Room:
         """The room this session is in: always one, from greeting to leaving."""
-        assert self.member.room is not None
-        return self.member.room
+        assert self._room is not None
+        return self._room
 
     def greet(self, welcome: str) -> None:
         """Say *welcome*, and enter the default room."""
@@ -62,7 +88,7 @@ class Session:
         if self._ask_name:
             lines.append("* What is your name?")
         self.member.tell(*lines)  # before joining: the welcome is the first line, whatever is said meanwhile
-        self.hub.join(self.member, DEFAULT_ROOM)
+        self._room = self.hub.join(self.member, DEFAULT_ROOM)
 
     def receive(self, lines: list[str]) -> None:
         """Take *lines* of text: say them, or do what they command."""
@@ -82,6 +108,8 @@ class Session:
                     run_command(self, line)
                 except ChatError as problem:
                     self.member.notice(str(problem))
+            elif line == "^C" and self.interrupt():
+                pass
             elif line and not line.isspace():
                 saying.append(line.removeprefix("/"))
         self._say(saying)
@@ -97,11 +125,17 @@ class Session:
 
     def join(self, wanted: str) -> None:
         """Go to the room *wanted*. Raises ChatError, for the user, where that cannot be."""
-        self.hub.join(self.member, wanted)
+        company = self.hub.company(check_room_name(wanted))
+        self._room = self.hub.join(self.member, wanted)
         self.changed = True
-        _, count = self.room.fanout.glance(0)
-        company = "alone" if count == 1 else f"{count} people in all"
-        self.member.notice(f"You are in {self.room.name}, {company}.")
+        self.member.notice(f"You are in {self._room.name}, {company}.")
+
+    def interrupt(self) -> bool:
+        """Take Ctrl-C, with which people try to leave: say how. Returns whether that had to be said."""
+        knew, self._knows_the_way_out = self._knows_the_way_out, True
+        if not knew:
+            self.member.notice("/quit leaves.")
+        return not knew
 
     def quit(self) -> None:
         """Say goodbye and end the connection."""
@@ -121,7 +155,7 @@ class Session:
 
     def restore(self, state: SessionState) -> None:
         """Be who that was, and where they were, before anything else happens here. Nobody is told."""
-        self.hub.restore(self.member, state["name"], state["named"], state["room"])
+        self._room = self.hub.restore(self.member, state["name"], state["named"], state["room"])
         self._opening = state["opening"]
         self._adopted = tuple(state["adopted"])
         self._prefixes = self._own_prefixes()
@@ -152,7 +186,8 @@ class Session:
         Look for a name in a guest's first line; return what is left of it to be said.
 
         ``NAME: TEXT`` gives the guest that name, and so does the whole line where the listener has asked for
-        one. If that cannot be, the guest is told why and what they said is said under the guest name.
+        one. If that cannot be, the guest is told why, and is heard under the guest name from then on. Nobody is asked
+        twice: a program that sends something else than a name would never be heard.
         """
         if line.startswith("/") and not line.startswith("//"):
             return line
@@ -164,8 +199,8 @@ class Session:
         try:
             self.rename(prefixed[1] if prefixed else line.strip())
         except ChatError as problem:
-            self._opening = self._ask_name
-            self.member.notice(f"{problem} You are still {self.member.name}.")
+            hint = "" if prefixed else " /nick NAME changes that."
+            self.member.notice(f"{problem} You are still {self.member.name}.{hint}")
             return line if prefixed else ""
         if not prefixed:
             return ""
