@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chat.people import WELCOME, Chat, Person
-from threadchat.chat.session import up_to_command
+from threadchat.chat.session import MOST_AT_ONCE, up_to_command
 
 
 @pytest.fixture
@@ -294,6 +294,7 @@ class TestCtrlC:
         (["John: /nick x", "b"], 1),
         (["a http://b/c", "see /etc"], 2),
         ([], 0),
+        (["a"] * 1000, MOST_AT_ONCE),
     ],
 )
 def test_lines_can_be_taken_together_up_to_a_command(lines: list[str], count: int) -> None:

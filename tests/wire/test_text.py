@@ -174,7 +174,13 @@ class TestMarks:
 
 @pytest.mark.parametrize(
     ("typed", "text"),
-    [(b"abc\b\bXY", "aXY"), ("caf\u00e9\x7fe".encode(), "cafe"), (b"caf\xe9\be", "cafe"), (b"\x1b[31m\bred", "red")],
+    [
+        (b"abc\b\bXY", "aXY"),
+        ("caf\u00e9\x7fe".encode(), "cafe"),
+        (b"caf\xe9\be", "cafe"),
+        (b"\x1b[31m\bred", "red"),
+        (b"re \a\x1b[0m\bd", "red"),
+    ],
 )
 def test_what_was_erased_is_not_said(typed: bytes, text: str) -> None:
     """In any encoding; an escape sequence is no character."""

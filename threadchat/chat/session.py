@@ -20,13 +20,17 @@ from threadchat.chat.room import Room
 #: A line of a client that puts its user's name in front itself.
 _PREFIXED = re.compile(r"([^\s:]+): ")
 
+#: So many lines are looked through for commands at a time: whoever sends more is being slowed down anyway.
+MOST_AT_ONCE = 200
+
 
 def up_to_command(lines: list[str]) -> int:
-    """Return how many of *lines* there are up to the first that may be a command, included: it may cost more."""
-    for count, line in enumerate(lines, 1):
+    """Return how many of *lines* can be received before it must be seen what they cost: up to the first command."""
+    some = lines[:MOST_AT_ONCE]
+    for count, line in enumerate(some, 1):
         if line.startswith("/") or ": /" in line:  # behind the talker's own name, perhaps
             return count
-    return len(lines)
+    return len(some)
 
 
 class SessionState(TypedDict):

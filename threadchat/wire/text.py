@@ -18,14 +18,16 @@ from threadchat.wire.escapes import remove_escapes
 #: cantillation needs five.
 MOST_MARKS = 5
 
-#: C0 (but TAB), DEL, C1; line and paragraph separators; bidirectional controls (UAX #9) and the
+#: The keys that erase; erase.py obeys them.
+_KEYS = "\x08\x15\x17\x7f"
+#: C0 (but TAB and these), C1; line and paragraph separators; bidirectional controls (UAX #9) and the
 #: marks that can hide or reorder text; lone surrogates, noncharacters and interlinear annotation.
 #: LF is left alone: it is framing, and a decoded line has none.
 _UNSAFE = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f"
+    "\x00-\x07\x0b-\x14\x16\x18-\x1f\x80-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef"
 )
-_UNSAFE_ASCII = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
+_NOTABLE_ASCII = bytes([*range(0x09), *range(0x0B, 0x20), 0x7F])
 #: Tags can hide a message, but three flags are made of them: England's, Scotland's and Wales'.
 _TAGS = "\U000e0000-\U000e007f"
 _FLAGS = "|".join(
@@ -51,10 +53,10 @@ _MARKS = "".join(
 _STACKING = f"{_MARKS}{_JOINERS}\U00010000-\U0010ffff"
 
 # Most text has nothing that the first one finds, and then one search is all that it costs.
-_NOTABLE = re.compile(f"[{_UNSAFE}{_STACKING}]")
-_HARMFUL = re.compile(f"[{_UNSAFE}{_TAGS}]")
+_NOTABLE = re.compile(f"[{_KEYS}{_UNSAFE}{_STACKING}]")
+_HARMFUL = re.compile(f"[{_KEYS}{_UNSAFE}{_TAGS}]")
 _STACK = re.compile(f"[{_STACKING}][{_STACKING}]{{{MOST_MARKS}}}")  # its first character apart: sre then skips faster
-_HARMFUL_OR_FLAG = re.compile(f"({_FLAGS})|[{_UNSAFE}{_TAGS}]")
+_UNSAFE_OR_FLAG = re.compile(f"({_FLAGS})|[{_UNSAFE}{_TAGS}]")
 
 
 def decode(data: bytes) -> str:
@@ -64,7 +66,7 @@ def decode(data: bytes) -> str:
     Each line is UTF-8 (RFC 3629), or Windows-1252 if it cannot be UTF-8.
     """
     if data.isascii():
-        if len(data.translate(None, _UNSAFE_ASCII)) == len(data):
+        if len(data.translate(None, _NOTABLE_ASCII)) == len(data):
             return data.decode()
         return sanitise(data.decode())
     return sanitise(_characters(data))
@@ -82,7 +84,8 @@ def sanitise(text: str) -> str:
 
 
 def _sanitise_line(line: str) -> str:
-    return _cap_marks(_HARMFUL_OR_FLAG.sub(r"\1", erase(remove_escapes(line))))
+    # What nobody sees goes first: the key that erases is meant for something that has been seen.
+    return _cap_marks(erase(_UNSAFE_OR_FLAG.sub(r"\1", remove_escapes(line))))
 
 
 def _characters(data: bytes) -> str:
