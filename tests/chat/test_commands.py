@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chat.people import Chat
-from threadchat.chat.commands import ANNOUNCED, COMMANDS, MOST_LISTED, Command
+from threadchat.chat.commands import COMMANDS, MOST_LISTED, Command
 
 
 @pytest.fixture
@@ -171,14 +171,3 @@ def test_nobody_can_write_the_servers_lines(chat: Chat, command: str, text: str)
     ann.says(command + text)
     (heard,) = bob.hears()
     assert heard.startswith(("ann: ", "** ann ", "[from ann] "))
-
-
-@pytest.mark.parametrize(
-    "line", ["/me x", "/nick eve", "/join den", "/nick Bob", "/join lobby", "/who", "/msg bob hi", "hi"]
-)
-def test_what_everybody_is_told_costs_more_than_talk(chat: Chat, line: str) -> None:
-    """Where it succeeds: who was refused has told nobody anything."""
-    ann, _ = chat.of("ann", "bob")
-    ann.session.owed = 0
-    ann.says(line)
-    assert ann.session.owed == (ANNOUNCED if line in ("/nick eve", "/join den") else 0)

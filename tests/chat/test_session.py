@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.chat.people import WELCOME, Chat, Person
-from threadchat.chat.session import MOST_AT_ONCE, up_to_command
+from threadchat.chat.session import ANNOUNCED_COST, MOST_AT_ONCE, up_to_command
 
 
 @pytest.fixture
@@ -300,3 +300,32 @@ class TestCtrlC:
 def test_lines_can_be_taken_together_up_to_a_command(lines: list[str], count: int) -> None:
     """A paste full of addresses is no row of commands."""
     assert up_to_command(lines) == count
+
+
+@pytest.mark.parametrize(
+    ("line", "owed"),
+    [
+        ("/nick eve", ANNOUNCED_COST),
+        ("/join den", ANNOUNCED_COST),
+        ("/nick ann", 0),  # nothing has changed
+        ("/nick Bob", 0),  # refused
+        ("/join lobby", 0),
+        ("/me x", 0),
+        ("/msg bob hi", 0),
+        ("/who", 0),
+        ("hi", 0),
+    ],
+)
+def test_what_everybody_is_told_costs_more_than_talk(chat: Chat, line: str, owed: int) -> None:
+    """Where it succeeds: who was refused has told nobody anything."""
+    ann, _ = chat.of("ann", "bob")
+    ann.says(line)
+    assert ann.session.owed == owed
+
+
+@pytest.mark.parametrize("line", ["/nick eve", "eve: hi"])
+def test_a_guests_first_name_is_free(chat: Chat, line: str) -> None:
+    """Everybody needs one."""
+    guest = chat.enter()
+    guest.says(line)
+    assert (guest.name, guest.session.owed) == ("eve", 0)

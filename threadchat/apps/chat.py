@@ -196,7 +196,7 @@ class ChatApp(App):
         """Return *data*, whole lines, as text, counted."""
         if not data:
             return []
-        lines = decode(data).split("\n")[:-1]
+        lines = decode(data, typed=True).split("\n")[:-1]
         self.lines_in += len(lines)
         return lines
 

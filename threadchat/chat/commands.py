@@ -21,18 +21,12 @@ _FORM = re.compile(r"/(\S*)\s*(.*?)\s*$")
 #: The most names that /who and /rooms list: more would be a flood, not an answer.
 MOST_LISTED = 50
 
-#: What a command costs beyond the one line that it is, if everybody in a room is told what it did. That is as many
-#: lines as flood control lets somebody say in a second. So nobody can annoy others more by it than by talking.
-ANNOUNCED = 20
-
 
 class Caller(Protocol):
     """Whoever typed a command: a session, as far as the commands know it."""
 
     member: Member
     hub: Hub
-    #: What their commands have cost, in lines beyond those typed.
-    owed: int
 
     @property
     def room(self) -> Room:
@@ -50,18 +44,13 @@ class Caller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """
-    One line of the table. ``arguments`` is for the reader; ``required`` counts the words there must be.
-
-    ``cost`` is in lines, on top of the line that the command is, and due where it succeeds.
-    """
+    """One line of the table. ``arguments`` is for the reader; ``required`` counts the words there must be."""
 
     name: str
     arguments: str
     help: str
     run: Callable[[Caller, str], None]
     required: int = 0
-    cost: int = 0
     aliases: tuple[str, ...] = ()
 
     @property
@@ -79,7 +68,6 @@ def run_command(caller: Caller, line: str) -> None:
     if len(argument.split(maxsplit=command.required)) < command.required:
         raise ChatError(f"Usage: {command.usage}")
     command.run(caller, argument)
-    caller.owed += command.cost
 
 
 def _help(caller: Caller, argument: str) -> None:
@@ -126,10 +114,10 @@ def _quit(caller: Caller, argument: str) -> None:
 
 COMMANDS = (
     Command("help", "", "list the commands", _help),
-    Command("nick", "NAME", "change your name", _nick, required=1, cost=ANNOUNCED),
+    Command("nick", "NAME", "change your name", _nick, required=1),
     Command("who", "", "list who is in this room", _who),
     Command("rooms", "", "list the rooms", _rooms),
-    Command("join", "ROOM", "go to another room, or make it", _join, required=1, cost=ANNOUNCED),
+    Command("join", "ROOM", "go to another room, or make it", _join, required=1),
     Command("msg", "NAME TEXT", "say something to one person only", _msg, required=2),
     Command("me", "TEXT", "say what you do", _me, required=1),
     Command("quit", "", "leave", _quit, aliases=("exit",)),

@@ -20,6 +20,11 @@ from threadchat.chat.room import Room
 #: A line of a client that puts its user's name in front itself.
 _PREFIXED = re.compile(r"([^\s:]+): ")
 
+#: What it costs, in lines beyond the one typed, to be announced under another name or in another room. That is as
+#: many lines as flood control lets somebody say in a second. So nobody can annoy others more by it than by talking.
+#: The name that replaces a guest's is free: everybody needs one.
+ANNOUNCED_COST = 20
+
 #: So many lines are looked through for commands at a time: whoever sends more is being slowed down anyway.
 MOST_AT_ONCE = 200
 
@@ -76,7 +81,7 @@ class Session:
         self._prefixes = self._own_prefixes()
         #: Set whenever :meth:`state` has changed; whoever saves it resets this.
         self.changed = False
-        #: What the commands so far have cost, beyond a line each. Whoever takes that from the talker resets this.
+        #: What the commands so far have cost, beyond a line each; set together with ``changed``, and reset like it.
         self.owed = 0
 
     @property
@@ -120,11 +125,12 @@ class Session:
 
     def rename(self, wanted: str) -> None:
         """Take the name *wanted*. Raises ChatError, for the user, where that cannot be."""
-        before = self.member.name
+        before, named = self.member.name, self.member.named
         self.hub.rename(self.member, wanted)
         self.changed = True
         self._prefixes = self._own_prefixes()
         if self.member.name != before:
+            self.owed += ANNOUNCED_COST if named else 0
             self.member.notice(f"You are now {self.member.name}")
 
     def join(self, wanted: str) -> None:
@@ -132,6 +138,7 @@ class Session:
         company = self.hub.company(check_room_name(wanted))
         self._room = self.hub.join(self.member, wanted)
         self.changed = True
+        self.owed += ANNOUNCED_COST
         self.member.notice(f"You are in {self._room.name}, {company}.")
 
     def interrupt(self) -> bool:

@@ -1,7 +1,7 @@
 """
 Text between the network and a screen: the one sanitiser, and the one decoder.
 
-Everything a person typed passes through :func:`decode` once, on its way in. So nothing that could drive a
+Everything that comes from outside passes through :func:`decode` once, on its way in. So nothing that could drive a
 terminal, forge a line, reorder one or cover its neighbours reaches another screen, a log or a database.
 No socket, thread or clock here; any thread may call.
 """
@@ -18,7 +18,7 @@ from threadchat.wire.escapes import remove_escapes
 #: cantillation needs five.
 MOST_MARKS = 5
 
-#: The keys that erase; erase.py obeys them.
+#: The keys that erase: obeyed where somebody types (erase.py), and dropped elsewhere.
 _KEYS = "\x08\x15\x17\x7f"
 #: C0 (but TAB and these), C1; line and paragraph separators; bidirectional controls (UAX #9) and the
 #: marks that can hide or reorder text; lone surrogates, noncharacters and interlinear annotation.
@@ -56,36 +56,39 @@ _STACKING = f"{_MARKS}{_JOINERS}\U00010000-\U0010ffff"
 _NOTABLE = re.compile(f"[{_KEYS}{_UNSAFE}{_STACKING}]")
 _HARMFUL = re.compile(f"[{_KEYS}{_UNSAFE}{_TAGS}]")
 _STACK = re.compile(f"[{_STACKING}][{_STACKING}]{{{MOST_MARKS}}}")  # its first character apart: sre then skips faster
+_KEY = re.compile(f"[{_KEYS}]")
 _UNSAFE_OR_FLAG = re.compile(f"({_FLAGS})|[{_UNSAFE}{_TAGS}]")
 
 
-def decode(data: bytes) -> str:
+def decode(data: bytes, typed: bool = False) -> str:
     """
     Return *data*, a run of whole lines or a part of one, as safe text; LF is kept.
 
-    Each line is UTF-8 (RFC 3629), or Windows-1252 if it cannot be UTF-8.
+    Each line is UTF-8 (RFC 3629), or Windows-1252 if it cannot be UTF-8. If it was *typed*, keys that erase do so.
     """
     if data.isascii():
         if len(data.translate(None, _NOTABLE_ASCII)) == len(data):
             return data.decode()
-        return sanitise(data.decode())
-    return sanitise(_characters(data))
+        return sanitise(data.decode(), typed)
+    return sanitise(_characters(data), typed)
 
 
-def sanitise(text: str) -> str:
+def sanitise(text: str, typed: bool = False) -> str:
     """
-    Return *text* as it is fit for others to read: what was erased is gone, and so is all that could fool them.
+    Return *text* without what could fool its readers, or their terminals.
 
-    That is escape sequences, invisible characters that change what is seen, and marks piled up on a letter.
+    That is escape sequences, invisible characters that change what is seen, and marks piled up on a letter. If it was
+    *typed*, what its author has erased is gone as well.
     """
     if not _NOTABLE.search(text) or not (_HARMFUL.search(text) or _STACK.search(text)):
         return text
-    return "\n".join([_sanitise_line(line) for line in text.split("\n")])
+    return "\n".join([_sanitise_line(line, typed) for line in text.split("\n")])
 
 
-def _sanitise_line(line: str) -> str:
+def _sanitise_line(line: str, typed: bool) -> str:
     # What nobody sees goes first: the key that erases is meant for something that has been seen.
-    return _cap_marks(erase(_UNSAFE_OR_FLAG.sub(r"\1", remove_escapes(line))))
+    line = _UNSAFE_OR_FLAG.sub(r"\1", remove_escapes(line))
+    return _cap_marks(erase(line) if typed else _KEY.sub("", line))
 
 
 def _characters(data: bytes) -> str:
