@@ -49,7 +49,7 @@ class Talker:
         """Expect exactly these *lines* next, comings and goings of others aside."""
         for expected in lines:
             seen = self.line()
-            while seen != expected and re.fullmatch(r"\* (\d+ people|\S+) (joined|left|is now \S+)", seen):
+            while seen != expected and re.fullmatch(r"\* (\d+ people|\S+) (joined|left|left for \S+|is now \S+)", seen):
                 seen = self.line()
             assert seen == expected
 
@@ -57,7 +57,7 @@ class Talker:
         """Expect a line that *pattern* matches next, comings and goings of others aside."""
         seen = self.line()
         while not (found := re.fullmatch(pattern, seen)):
-            assert re.fullmatch(r"\* (\d+ people|\S+) (joined|left|is now \S+)", seen), (seen, pattern)
+            assert re.fullmatch(r"\* (\d+ people|\S+) (joined|left|left for \S+|is now \S+)", seen), (seen, pattern)
             seen = self.line()
         return found
 

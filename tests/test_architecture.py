@@ -46,6 +46,7 @@ SINGLE_USE = {
     "confusable_homoglyphs": {"chat/names.py"},
     "pydantic": {"config/loading.py", "config/sections.py", "config/values.py"},
     "pydantic_core": {"net/handover.py"},
+    "wcwidth": {"wire/erase.py"},
     "tomli_w": {"config/loading.py"},
     "yaml": {"config/rr_yaml.py"},
 }

@@ -9,6 +9,7 @@ from tests.chat.people import WELCOME, Chat, Person
 from tests.fakes import FakeClock, FakeLater
 from threadchat.apps.chat import ChatApp
 from threadchat.base.errors import CloseReason
+from threadchat.base.limits import TokenBucket
 from threadchat.chat.room import Later
 from threadchat.config.sections import Limits, Server
 from threadchat.wire.lines import QUIET_KEYSTROKE_SECONDS, QUIET_SECONDS, LineDecoder
@@ -69,9 +70,63 @@ def test_lines_are_said_and_counted(guest: Guest) -> None:
 
 
 def test_what_is_said_is_safe(guest: Guest) -> None:
-    """Escape sequences, bidi controls and broken UTF-8 do not reach another terminal."""
-    guest.sends(b"\x1b[31mred\x1b[0m \xe2\x80\xaetxt\xfe\n")
-    assert guest.ann_hears() == ["guest-2: [31mred[0m txt\ufffd"]
+    """Escape sequences and bidi controls do not reach another terminal, nor do piles of accents."""
+    guest.sends(b"\x1b[31mred\x1b", b"[0m \xe2\x80\xaetxt\n", f"Z{chr(0x301) * 30}!\n".encode())
+    assert guest.ann_hears() == ["guest-2: red txt", f"guest-2: Z{chr(0x301) * 5}!"]
+
+
+def test_old_encodings_are_understood_line_by_line(guest: Guest) -> None:
+    """Windows-1252 beside UTF-8, in one read."""
+    guest.sends(b"caf\xe9\n\x93quoted\x94\ncaf\xc3\xa9\n")
+    assert guest.ann_hears() == ["guest-2: café", "guest-2: “quoted”", "guest-2: café"]
+
+
+class TestErasing:
+    """What somebody erased while typing is not said."""
+
+    @pytest.mark.parametrize(
+        ("keys", "said"),
+        [
+            (b"abc\b\bXY\r\n", "aXY"),
+            (b"abc\x7f\x7fXY\r\0", "aXY"),
+            (b"abc\xff\xf7\xff\xf7XY\r\n", "aXY"),  # IAC EC
+            (b"no\xff\xf8yes\n", "yes"),  # IAC EL
+            (b"no\x15yes\r", "yes"),
+            (b"one two\x17three\n", "one three"),
+            (b"\b\b\b\x7f\x17\x15hi\n", "hi"),
+            ("👩‍🚀👍🏽\b\be\u0301\bok\n".encode(), "ok"),
+            (b"\x1b[Dok\x1b[C\n", "ok"),  # cursor keys
+        ],
+    )
+    def test_key_by_key(self, guest: Guest, keys: bytes, said: str) -> None:
+        """In character mode each read is a key; all at once makes no difference."""
+        guest.sends(*[bytes([key]) for key in keys], keys)
+        assert guest.ann_hears() == [f"guest-2: {said}"] * 2
+
+    def test_a_line_that_is_erased_altogether_is_not_said(self, guest: Guest) -> None:
+        """There is nothing left to say."""
+        guest.sends(b"oh", b"\b", b"\b", b"\n")
+        assert guest.ann_hears() == []
+
+    def test_another_process_lets_one_erase_what_this_one_has_read(self, guest: Guest) -> None:
+        """The unfinished line is as it was typed."""
+        guest.sends(b"first\n", b"abc", b"\b")
+        after = successor(guest)
+        after.sends(b"\b", b"XY\n")
+        assert after.ann_hears() == ["guest-2: aXY"]
+
+
+class TestCtrlC:
+    """Ctrl-C is answered with the way out, once."""
+
+    @pytest.mark.parametrize("keys", [b"\x03", b"\xff\xf4\xff\xfd\x06", b"^C\n", b"hel\x03"])
+    def test_however_it_comes(self, guest: Guest, keys: bytes) -> None:
+        """As a key, as telnet's interrupt, as two characters; nobody else notices."""
+        guest.sends(b"hi\n", keys)
+        guest.sends(b"\x03", b"\xff\xf4")
+        assert guest.connection.data.count(b"* /quit leaves.") == 1
+        assert guest.ann_hears() == ["guest-2: hi"]
+        assert guest.connection.reason is None
 
 
 class TestClientsOfAllKinds:
@@ -274,6 +329,40 @@ class TestFloodControl:
         guest.sends(b"line\n" * 200)
         assert len(guest.ann_hears()) == 200
         assert guest.connection.slept == []
+
+    def test_what_everybody_is_told_costs_more_than_talk(self) -> None:
+        """Renaming and room-hopping pass like talk at first; then there is one a second. Nobody is cut."""
+        guest, clock = Guest(), FakeClock()
+        guest.app._flood = TokenBucket(20.0, 200, clock)
+        guest.connection.sleep = lambda seconds: clock.advance(seconds + 1e-6)  # type: ignore[method-assign]
+        start = clock.now
+        guest.sends(*[b"/nick n%d\n" % number for number in range(1, 10)], b"hi\n")
+        assert clock.now == start
+        guest.sends(b"".join([b"/join den\n/join lobby\n"] * 30), b"/nick back\nhi\n")
+        assert 57 <= clock.now - start <= 64
+        assert guest.ann_hears()[-1] == "back: hi"
+        assert guest.connection.reason is None
+
+    def test_a_line_is_said_once_though_a_command_before_it_was_saved(self) -> None:
+        """A crash between the two loses the line rather than say it twice."""
+        guest = Guest()
+        guest.sends(b"one\n/nick eve\ntwo\nthree\n")
+        assert guest.ann_hears()[-2:] == ["eve: two", "eve: three"]
+        assert guest.connection.saved[-1]["held"] == []
+
+    def test_what_is_refused_or_private_costs_a_line(self) -> None:
+        """Nobody was told anything."""
+        guest = Guest(Limits(flood_lines_per_second=0.001, flood_burst_lines=200))
+        guest.sends(b"/nick ann\n" * 60, b"/who\n" * 60, b"/me waves\n" * 60)
+        assert guest.connection.slept == []
+
+    def test_a_paste_full_of_addresses_is_no_row_of_commands(self) -> None:
+        """It is said as one piece."""
+        guest = Guest()
+        guest.sends(b"hi\n")
+        guest.ann.sink.pieces.clear()
+        guest.sends(b"see http://example.org/x\nand/or this\n")
+        assert len(guest.ann.sink.pieces) == 1
 
     def test_it_can_be_turned_off(self) -> None:
         """With a rate of 0."""

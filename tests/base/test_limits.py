@@ -55,6 +55,33 @@ class TestTokenBucket:
         assert bucket.take(1_000_000) == 1_000_000
         assert bucket.wait() == 0.0
 
+    def test_what_is_spent_and_not_there_is_owed(self) -> None:
+        """It is waited for."""
+        clock = FakeClock()
+        bucket = TokenBucket(10.0, 20, clock)
+        bucket.spend(15)
+        assert bucket.wait() == 0.0
+        bucket.spend(10)
+        assert bucket.take(1) == 0
+        assert bucket.wait() == pytest.approx(0.6)
+        clock.advance(bucket.wait())
+        assert bucket.take(2) == 1
+
+    @pytest.mark.parametrize("rate", [0.5, 10.0])
+    def test_no_more_is_owed_than_a_second_brings(self, rate: float) -> None:
+        """However often and however much is spent: whoever waits that long has a turn again soon."""
+        bucket = TokenBucket(rate, 3, FakeClock())
+        for _ in range(5):
+            bucket.spend(1000)
+        assert bucket.wait() == pytest.approx(1.0 + 1.0 / rate)
+
+    def test_without_a_limit_nothing_is_owed(self) -> None:
+        """A rate of 0."""
+        bucket = TokenBucket(0.0, 1, FakeClock())
+        bucket.spend(1000)
+        assert bucket.take(5) == 5
+        assert bucket.wait() == 0.0
+
     def test_a_burst_is_at_least_one_line(self) -> None:
         """Else nobody could ever say anything."""
         assert TokenBucket(1.0, 0, FakeClock()).take(5) == 1

@@ -26,9 +26,9 @@ class Person:
     """Somebody with a session, who says things and hears things."""
 
     def __init__(self, hub: Hub, ask_name: bool = False) -> None:
-        self._sink = ListSink()
+        self.sink = ListSink()
         self.hung_up = 0
-        self.session = Session(hub, self._sink.send, self._hang_up, ask_name)
+        self.session = Session(hub, self.sink.send, self._hang_up, ask_name)
         self.session.greet(WELCOME)
 
     def _hang_up(self) -> None:
@@ -45,8 +45,8 @@ class Person:
 
     def hears(self) -> list[str]:
         """Return the lines that have come since the last call."""
-        lines = self._sink.lines
-        self._sink.pieces.clear()
+        lines = self.sink.lines
+        self.sink.pieces.clear()
         return lines
 
     def leaves(self) -> None:

@@ -87,7 +87,7 @@ def test_who_lists_the_room(chat: Chat) -> None:
     ann.hears()
     ann.says("/who")
     assert ann.hears() == ["* 2 in lobby: ann and bob"]
-    assert bob.hears() == ["* eve left"]
+    assert bob.hears() == ["* eve left for den"]
 
 
 def test_who_in_a_crowd_lists_some(chat: Chat) -> None:
@@ -112,15 +112,15 @@ def test_rooms_lists_the_fullest_first(chat: Chat) -> None:
 
 
 def test_join_goes_to_a_room_and_makes_it(chat: Chat) -> None:
-    """The mover is told who is there; both rooms are told of the mover."""
+    """The mover is told who is there; both rooms are told of the mover, the old one that nobody has quit."""
     ann, bob, eve = chat.of("ann", "bob", "eve")
     ann.says("/join #Den")
     assert ann.hears() == ["* You are in den, alone."]
     bob.hears()
     bob.says("/join den")
-    assert bob.hears() == ["* You are in den, 2 people in all."]
+    assert bob.hears() == ["* You are in den, with ann."]
     assert ann.hears() == ["* bob joined"]
-    assert eve.hears() == ["* ann left", "* bob left"]
+    assert eve.hears() == ["* ann left for den", "* bob left for den"]
 
 
 def test_join_to_no_room_is_told(chat: Chat) -> None:
@@ -144,7 +144,7 @@ def test_msg_reaches_one_person(chat: Chat) -> None:
     assert bob.hears() == []
 
 
-@pytest.mark.parametrize(("name", "told"), [("nobody", "* There is no nobody here."), ("ANN", "* That is you.")])
+@pytest.mark.parametrize(("name", "told"), [("nobody", "* There is nobody called nobody."), ("ANN", "* That is you.")])
 def test_msg_to_nobody_or_oneself_is_told(chat: Chat, name: str, told: str) -> None:
     """The text is not sent anywhere."""
     ann, bob = chat.of("ann", "bob")
@@ -154,8 +154,20 @@ def test_msg_to_nobody_or_oneself_is_told(chat: Chat, name: str, told: str) -> N
 
 
 def test_me_says_what_one_does(chat: Chat) -> None:
-    """To the others in the room."""
+    """To the others in the room, with two stars: one is the server's."""
     ann, bob = chat.of("ann", "bob")
     ann.says("/me waves")
-    assert bob.hears() == ["* ann waves"]
+    assert bob.hears() == ["** ann waves"]
     assert ann.hears() == []
+
+
+@pytest.mark.parametrize(
+    "text", ["* The server is shutting down. Goodbye!", "** ann waves", "[from ann] psst", "[to ann] psst", "\t* x"]
+)
+@pytest.mark.parametrize("command", ["", "/me ", "//", "/msg bob "])
+def test_nobody_can_write_the_servers_lines(chat: Chat, command: str, text: str) -> None:
+    """Whatever is said has its talker in front."""
+    ann, bob = chat.of("ann", "bob")
+    ann.says(command + text)
+    (heard,) = bob.hears()
+    assert heard.startswith(("ann: ", "** ann ", "[from ann] "))

@@ -30,6 +30,6 @@ def test_a_notice_is_the_servers_own() -> None:
 
 
 def test_a_newcomer_is_nobody_special() -> None:
-    """Not named, in no room, plain line ends."""
+    """Not named, plain line ends."""
     member = Member("guest-1", ListSink().send)
-    assert (member.named, member.room, member.crlf) == (False, None, False)
+    assert (member.named, member.crlf) == (False, False)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threadchat.base.errors import ChatError
-from threadchat.chat.names import MAX_NAME_CHARACTERS, check_name, guest_name, name_keys, skeleton
+from threadchat.chat.names import MAX_NAME_CHARACTERS, check_name, check_room_name, guest_name, name_keys, skeleton
 from threadchat.wire.text import sanitise
 
 
@@ -19,7 +19,24 @@ def alike(one: str, other: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    "name", ["John", "j", "Anne-Marie", "o'neill", "r2d2", "x" * 32, "Ωμέγα", "李雷", "שלום", "🙂"]
+    "name",
+    [
+        "John",
+        "j",
+        "Anne-Marie",
+        "o'neill",
+        "r2d2",
+        "x" * 32,
+        "Ωμέγα",
+        "李雷",
+        "שלום",
+        "🙂",
+        "दुःख",
+        "หนูน้อย",
+        "שָׁלוֹם",
+        "مُحَمَّد",
+        "Nguyễn",
+    ],
 )
 def test_what_people_call_themselves_is_a_name(name: str) -> None:
     """Case is kept; every script will do, and so does an emoji."""
@@ -42,16 +59,36 @@ def test_a_name_is_shown_in_its_normal_form(wanted: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("wanted", "why"),
     [
-        ("", "characters"),
+        ("", "letter"),
         ("x" * 33, "at most 32"),
         ("two words", "no spaces"),
         ("a:b", "letters, digits"),
-        ("tab\tbed", "characters"),
-        ("e\u200bve", "characters"),  # zero width space
-        ("bob\ufe0f", "characters"),  # an invisible variation selector
-        ("bob\u034f", "characters"),
-        ("bob\u3164", "characters"),  # Hangul filler: blank
-        ("a\u202eb", "characters"),
+        ("tab\tbed", "no spaces"),
+        ("e\u200bve", "letters, digits, emoji and - _ . ' only, not U+200B ZERO WIDTH SPACE."),
+        ("a:b", "not U+003A COLON."),
+        ("bob\ufe0f", "not U+FE0F VARIATION SELECTOR-16."),
+        ("bob\u034f", "not U+034F COMBINING GRAPHEME JOINER."),
+        ("bob\u3164", "not U+3164 HANGUL FILLER."),  # each of these is blank
+        ("bob\u115f", "not U+115F HANGUL CHOSEONG FILLER."),
+        ("bob\u1160", "not U+1160 HANGUL JUNGSEONG FILLER."),
+        ("bob\uffa0", "not U+FFA0 HALFWIDTH HANGUL FILLER."),
+        ("bob\u2800", "not U+2800 BRAILLE PATTERN BLANK."),
+        ("bob\u17b4", "not U+17B4 KHMER VOWEL INHERENT AQ."),
+        ("bob\ufffc", "not U+FFFC OBJECT REPLACEMENT CHARACTER."),
+        ("bob\U0001d159", "not U+1D159 MUSICAL SYMBOL NULL NOTEHEAD."),
+        ("bob\U0001107f", "not U+1107F BRAHMI NUMBER JOINER."),
+        ("bob\x1b", "not U+001B."),
+        ("a\u202eb", "not U+202E RIGHT-TO-LEFT OVERRIDE."),
+        ("👍🏽", "not U+1F3FD EMOJI MODIFIER FITZPATRICK TYPE-4."),
+        ("👩‍🚀", "not U+200D ZERO WIDTH JOINER."),
+        ("aliceꓽhi", "not U+A4FD LISU LETTER TONE MYA JEU."),  # it looks like a colon
+        ("annꓹbob", "not U+A4F9 LISU LETTER TONE NA PO."),  # and this like a comma
+        ("𐌟", "not U+1031F OLD ITALIC LETTER ESS."),  # and this like the server's star
+        ("z\u0335\u0321\u0316\u0301\u0302", "at most 3 accents on a letter"),
+        ("ก" + "็" * 4, "at most 3 accents on a letter"),
+        ("\u0301a", "does not begin with an accent"),
+        ("\u0903a", "does not begin with an accent"),
+        ("you", "reserved"),
         ("12345", "letter"),
         ("٣٤", "letter"),
         ("---", "letter"),
@@ -92,6 +129,62 @@ def test_whatever_is_a_name_is_harmless(wanted: str) -> None:
     assert name[0] not in "*/[<"
     assert not any(unicodedata.category(c) in ("Cf", "Cc", "Cs", "Co", "Cn") for c in name)
     assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        ("den", "den"),
+        ("#Den", "den"),
+        ("a.b-c_1", "a.b-c_1"),
+        ("Straße", "strasse"),
+        ("ｄｅｎ", "den"),
+        ("हिन्दी", "हिन्दी"),
+        ("42", "42"),
+    ],
+)
+def test_room_names_are_folded(wanted: str, name: str) -> None:
+    """A room has one name in any case, with or without the hash that IRC users type."""
+    assert check_room_name(wanted) == name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ("", "at least one letter or digit"),
+        ("#", "at least one letter or digit"),
+        ("...", "at least one letter or digit"),
+        ("-", "at least one letter or digit"),
+        ("two words", "letters, digits and - _ . only, and no spaces"),
+        ("x" * 33, "at most 32"),
+        ("a/b", "not U+002F SOLIDUS"),
+        ("[x]", "not U+005B"),
+        ("*", "not U+002A ASTERISK"),
+        ("##x", "not U+0023 NUMBER SIGN"),
+        ("🙂", "not U+1F642"),
+        ("den(2)", "not U+0028"),  # /rooms says how many are there
+        ("denꓹlobby", "not U+A4F9"),
+        ("a" + "\u0301" * 30, "at most 3 accents"),
+    ],
+)
+def test_what_may_not_be_a_room(wanted: str, why: str) -> None:
+    """The sentence for the user says why."""
+    with pytest.raises(ChatError, match=r"^A room's name ") as refusal:
+        check_room_name(wanted)
+    assert why in str(refusal.value)
+
+
+@given(st.text(max_size=40))
+def test_whatever_is_a_room_is_one_word_in_one_form(wanted: str) -> None:
+    """Whoever types what /rooms says gets there."""
+    try:
+        name = check_room_name(wanted)
+    except ChatError:
+        return
+    assert check_room_name(name) == name
+    assert sanitise(name) == name
+    assert name.split() == [name]
+    assert not set(name) & set(":*/[](),<>")
 
 
 @pytest.mark.parametrize(

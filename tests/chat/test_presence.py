@@ -59,6 +59,17 @@ def test_what_has_been_announced_is_forgotten() -> None:
     assert announced(presence) == ["* ann left"]
 
 
+def test_who_goes_to_another_room_has_not_quit() -> None:
+    """The others are told where they can follow; who comes back at once was never away."""
+    presence, (ann, bob, eve) = Presence(), people(3)
+    presence.left(ann, "ann", to="den")
+    presence.left(bob, "bob", to="den")
+    presence.joined(bob, "bob")
+    presence.renamed(eve, "eve", "rob")
+    presence.left(eve, "rob", to="den")
+    assert announced(presence) == ["* ann left for den", "* eve is now rob", "* rob left for den"]
+
+
 def test_a_few_are_named() -> None:
     """Up to the limit, a line each, in the order they came."""
     presence = Presence()

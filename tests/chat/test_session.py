@@ -9,7 +9,7 @@ import pytest
 from tests.chat.people import WELCOME, Chat, Person
 from tests.fakes import FakeClock, FakeLater, ListSink
 from threadchat.chat.hub import Hub
-from threadchat.chat.session import Session, SessionState
+from threadchat.chat.session import ANNOUNCED_COST, MOST_AT_ONCE, Session, SessionState, up_to_command
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ class TestCommandsAmongLines:
         """Each line is said under the name, and in the room, of its moment."""
         ann, bob = chat.of("ann", "bob")
         ann.says("one", "/nick eve", "two", "three", "/join den", "four")
-        assert bob.hears() == ["ann: one", "* ann is now eve", "eve: two", "eve: three", "* eve left"]
+        assert bob.hears() == ["ann: one", "* ann is now eve", "eve: two", "eve: three", "* eve left for den"]
 
     def test_an_unknown_command_is_told_and_not_relayed(self, chat: Chat) -> None:
         """It may be a password."""
@@ -234,24 +234,25 @@ class TestAskedForAName:
         guest.says(" John ", "Hi")
         assert ann.hears() == ["* guest-2 is now John", "John: Hi"]
 
-    def test_a_name_that_cannot_be_is_asked_for_again(self, chat: Chat) -> None:
-        """The guest is told why, nothing is said, and the next line is the next try."""
+    @pytest.mark.parametrize("answer", ["Ann", "two words", "<REGISTER>:Bob", "Hello|Bob"])
+    def test_who_cannot_be_called_that_is_a_guest_who_is_heard(self, chat: Chat, answer: str) -> None:
+        """A program will not do better when it is asked again: it is told why, and what comes next is said."""
         ann, guest = chat.enter("ann"), chat.enter(ask_name=True)
         for person in (ann, guest):
             person.hears()
-        guest.says("Ann", "two words")
-        taken, impossible = guest.hears()
-        assert taken.startswith("* The name Ann is taken.")
-        assert impossible.startswith("* A name has letters, digits and - _ . ' only, and no spaces.")
-        guest.says("John", "Hi")
-        assert ann.hears() == ["* guest-2 is now John", "John: Hi"]
+        guest.says(answer)
+        (told,) = guest.hears()
+        assert told.endswith(" You are still guest-2. /nick NAME changes that.")
+        guest.says("Hi", "John: Hi")
+        assert guest.hears() == []
+        assert ann.hears() == ["guest-2: Hi", "guest-2: John: Hi"]
 
-    def test_what_was_said_before_is_said_under_the_name_of_then(self, chat: Chat) -> None:
-        """Also when the next try comes in the same read."""
+    def test_a_prefixed_line_with_a_name_that_cannot_be_is_said(self, chat: Chat) -> None:
+        """Under the guest name, as it is where nobody asks."""
         ann, guest = chat.enter("ann"), chat.enter(ask_name=True)
         ann.hears()
         guest.says("Ann: Hi", "John: Hi")
-        assert ann.hears() == ["guest-2: Ann: Hi", "* guest-2 is now John", "John: Hi"]
+        assert ann.hears() == ["guest-2: Ann: Hi", "guest-2: John: Hi"]
 
     def test_a_prefixed_line_is_a_name_and_a_line(self, chat: Chat) -> None:
         """Self-prefixing clients find nothing odd here either."""
@@ -331,3 +332,69 @@ class TestStrangers:
             restored.restore(cast(SessionState, known | ({"stranger_until": until} if until else {})))
             after.pass_time(10.0)
             assert there.hears() == heard
+
+
+class TestCtrlC:
+    """People who try to leave as they leave every other program."""
+
+    def test_it_is_answered_with_the_way_out_once(self, chat: Chat) -> None:
+        """As a key, or as the two characters that some terminals make of it."""
+        ann, bob = chat.of("ann", "bob")
+        ann.session.interrupt()
+        assert ann.hears() == ["* /quit leaves."]
+        ann.session.interrupt()
+        assert ann.hears() == bob.hears() == []
+
+    def test_the_two_characters_are_not_said(self, chat: Chat) -> None:
+        """The first time; later they are talk."""
+        ann, bob = chat.of("ann", "bob")
+        ann.says("^C", "^C copies")
+        assert ann.hears() == ["* /quit leaves."]
+        assert bob.hears() == ["ann: ^C copies"]
+        ann.says("^C")
+        assert bob.hears() == ["ann: ^C"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        (["a", "b"], 2),
+        (["a", "/me b", "c"], 2),
+        (["John: /nick x", "b"], 1),
+        (["a http://b/c", "see /etc"], 2),
+        ([], 0),
+        (["a"] * 1000, MOST_AT_ONCE),
+    ],
+)
+def test_lines_can_be_taken_together_up_to_a_command(lines: list[str], count: int) -> None:
+    """A paste full of addresses is no row of commands."""
+    assert up_to_command(lines) == count
+
+
+@pytest.mark.parametrize(
+    ("line", "owed"),
+    [
+        ("/nick eve", ANNOUNCED_COST),
+        ("/join den", ANNOUNCED_COST),
+        ("/nick ann", 0),  # nothing has changed
+        ("/nick Bob", 0),  # refused
+        ("/join lobby", 0),
+        ("/me x", 0),
+        ("/msg bob hi", 0),
+        ("/who", 0),
+        ("hi", 0),
+    ],
+)
+def test_what_everybody_is_told_costs_more_than_talk(chat: Chat, line: str, owed: int) -> None:
+    """Where it succeeds: who was refused has told nobody anything."""
+    ann, _ = chat.of("ann", "bob")
+    ann.says(line)
+    assert ann.session.owed == owed
+
+
+@pytest.mark.parametrize("line", ["/nick eve", "eve: hi"])
+def test_a_guests_first_name_is_free(chat: Chat, line: str) -> None:
+    """Everybody needs one."""
+    guest = chat.enter()
+    guest.says(line)
+    assert (guest.name, guest.session.owed) == ("eve", 0)

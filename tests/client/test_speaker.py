@@ -34,7 +34,7 @@ def test_nothing_is_said_with_a_blank_line(text: str) -> None:
 
 
 def test_control_characters_are_not_said() -> None:
-    assert Speaker("John").say("a\x1b[31mb\rc\u202ed") == Said("John: a[31mbcd", "John: a[31mbcd")
+    assert Speaker("John").say("a\x1b[31mb\rc\u202ed") == Said("John: abcd", "John: abcd")
 
 
 def test_a_command_is_sent_as_it_is_and_not_shown() -> None:

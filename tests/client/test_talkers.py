@@ -48,7 +48,15 @@ def test_ones_own_name_is_not_offered() -> None:
 
 
 def test_comings_and_goings_are_noticed() -> None:
-    talkers = heard("* Anna joined", "* Bob joined", "* Carl joined", "* Bob left", "* Carl is now Chris")
+    talkers = heard(
+        "* Anna joined",
+        "* Bob joined",
+        "* Carl joined",
+        "* Bob left",
+        "* Carl is now Chris",
+        "* Dora joined",
+        "* Dora left for den",
+    )
 
     assert talkers.complete("", "John") == ["Chris: ", "Anna: "]
 

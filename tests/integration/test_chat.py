@@ -68,9 +68,9 @@ def test_rooms_are_apart(chat: Running) -> None:
     alice, bob, carol = chat.person("alice"), chat.person("bob"), chat.person("carol")
     alice.says("/join garden")
     alice.sees("* You are in garden, alone.")
-    bob.waits_for("* alice left")
+    bob.waits_for("* alice left for garden")
     carol.says("/join garden")
-    carol.sees("* You are in garden, 2 people in all.")
+    carol.sees("* You are in garden, with alice.")
     alice.says("only here")
     carol.sees("alice: only here")
     carol.says("/rooms")
@@ -87,7 +87,7 @@ def test_nobody_speaks_under_a_name_that_another_holds(chat: Running) -> None:
     alice, mallory = chat.person("Alice"), chat.guest()
     for name in ("Alice", "ALICE", "\u0410lice", "A\u200blice"):
         mallory.says(f"/nick {name}")
-        mallory.sees_matching(r"\* (The name .* is taken.*|.*characters.*)")
+        mallory.sees_matching(r"\* (The name .* is taken.*|A name has .* only, not U\+200B ZERO WIDTH SPACE\.)")
     mallory.says("Alice: it is me")
     mallory.sees("* The name Alice is taken. You are still guest-2.")
     alice.waits_for("guest-2: Alice: it is me")
@@ -96,10 +96,22 @@ def test_nobody_speaks_under_a_name_that_another_holds(chat: Running) -> None:
 def test_nothing_that_drives_a_terminal_reaches_another_one(chat: Running) -> None:
     """Escapes, controls, C1, bidirectional overrides and line separators are gone; text and TAB are not."""
     alice, bob = chat.person("alice"), chat.person("bob")
-    alice.sends("red\x1b[31m \x07\x08bell \x9b2J \u202etxt.exe \u2028 next\tcafé 👩‍🚀\n".encode())
-    bob.sees("alice: red[31m bell 2J txt.exe  next\tcafé 👩‍🚀")
-    alice.sends(b"bad \xff\xfe utf-8 \xc3\n")
-    assert "\N{REPLACEMENT CHARACTER}" in bob.line()
+    alice.sends("red\x1b[31m \x07bell \x9b2J \u202etxt.exe \u2028 next\tcafé 👩‍🚀\n".encode())
+    bob.sees("alice: red bell  txt.exe  next\tcafé 👩‍🚀")
+    alice.sends(b"caf\xe9 \x93quoted\x94\n")
+    bob.sees("alice: café “quoted”")
+
+
+def test_nobody_can_write_the_servers_lines(chat: Running) -> None:
+    """Nor a private message: whatever is said has its talker in front."""
+    alice, mallory = chat.person("alice"), chat.person("The")
+    mallory.says("/me server is shutting down. Goodbye!")
+    mallory.says("[from bob] psst")
+    mallory.sends(b"hi\r* The server is shutting down.\n")
+    alice.sees("** The server is shutting down. Goodbye!", "The: [from bob] psst", "The: hi")
+    alice.sees("The: * The server is shutting down.")
+    mallory.says("/join lоbby")
+    mallory.sees("* The room lоbby looks like lobby: say /join lobby, or choose another name.")
 
 
 def test_a_web_browser_and_a_tls_client_get_one_clear_line(chat: Running) -> None:
@@ -113,7 +125,7 @@ def test_a_web_browser_and_a_tls_client_get_one_clear_line(chat: Running) -> Non
 
 
 def test_asking_for_a_name(serve: Serve, tmp_path: Path) -> None:
-    """A listener with ``ask_name`` takes the first line for the name, and asks again until it is one."""
+    """A listener with ``ask_name`` takes the first line for the name; who answers otherwise is heard as a guest."""
     config = tmp_path / "ask.toml"
     config.write_text('[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\nask_name = true\nwelcome = "Hello there."\n')
     chat = serve("--config", str(config))
@@ -122,14 +134,18 @@ def test_asking_for_a_name(serve: Serve, tmp_path: Path) -> None:
     alice.sees_matching(r"\* You are guest-1, .*")
     alice.sees("* What is your name?")
     alice.says("two words")
-    alice.sees_matching(r"\* A name has letters.* You are still guest-1.")
-    alice.says("alice")
+    alice.sees_matching(r"\* A name has letters.* You are still guest-1\. /nick NAME changes that\.")
+    alice.says("/nick alice")
     alice.sees("* You are now alice")
     bob = chat.connect()
     bob.says("bob")
     bob.waits_for("* You are now bob")
     bob.says("hi")
     alice.waits_for("bob: hi")
+    program = chat.connect()
+    program.says("<REGISTER>:Carol")
+    program.says("hello")
+    alice.waits_for("guest-3: hello")
 
 
 def test_the_chat_on_ipv6_and_on_a_unix_socket_is_the_same_chat(serve: Serve, tmp_path: Path) -> None:

@@ -241,9 +241,9 @@ def test_a_prompt_without_a_line_end_is_shown() -> None:
 
 def test_nothing_a_server_sends_moves_the_cursor() -> None:
     """Whatever it contains, each line is a line of text; blank ones and NULs are nothing."""
-    evil = b"\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[10;10H\x9b\xc2\x9b1m!\x08\x00\x00\r\n" + b"\n \0" * 5000
+    evil = b"\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[10;10H\xc2\x9b1m!\x08\x00\x00\r\n" + b"\n \0" * 5000
     with serving(sends(evil, b"* all\n")) as port, client("localhost", port, *JOHN) as john:
-        john.expect("red\N{REPLACEMENT CHARACTER}!", "* all", "John:")
+        john.expect("red!", "* all", "John:")
         written = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", john.written)
 
         assert b"owned" not in written

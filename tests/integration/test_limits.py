@@ -31,7 +31,7 @@ def test_an_over_long_line_is_skipped_and_told_once(serve: Serve, tmp_path: Path
     bob.sees("* That line was not said: it is longer than 100 bytes.")
     alice.sees(f"bob: {'a' * 100}")
     bob.says("/me is next")
-    alice.sees("* bob is next")
+    alice.sees("** bob is next")
     bob.says("/who")
     bob.sees_matching(r"\* 2 in lobby: .*")
 

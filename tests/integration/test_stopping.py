@@ -83,7 +83,7 @@ def test_clients_that_vanish_leave_nothing_behind(chat: Running) -> None:
     def talk() -> None:
         while not stop.is_set():
             alice.says("/me goes on")
-            bob.waits_for("* alice goes on")
+            bob.waits_for("** alice goes on")
 
     talking = threading.Thread(target=talk, name="talking")
     talking.start()

@@ -113,7 +113,7 @@ def test_a_replaced_program_knows_everybody(chat: Running) -> None:
         talker.says(f"/nick {name}")
         talker.waits_for(f"* You are now {name}")
         talker.says("/join den")
-    bob.sees("* You are in den, 2 people in all.")
+    bob.sees("* You are in den, with alice.")
     alice.sends(b"\xff\xfb\x1fhello ")  # IAC WILL NAWS: a telnet client, who is refused once
     until(lambda: alice.receives(1) == b"\xff", "the refusal")
     assert alice.receives(2) == b"\xfe\x1f"

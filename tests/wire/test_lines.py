@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import pieces
 from threadchat.wire.lines import QUIET_KEYSTROKE_SECONDS, QUIET_SECONDS, LineDecoder, Overlong
+from threadchat.wire.text import decode
 
 LIMIT = 8
 
@@ -159,11 +160,27 @@ class TestPatience:
         assert fed(decoder, b"ld\n") == [b"world"]
 
     @pytest.mark.parametrize("end", [b"\r", b"\0"])
-    def test_other_line_ends_do_not_make_a_line_client(self, end: bytes) -> None:
+    def test_other_line_ends_amid_a_message_do_not_make_a_line_client(self, end: bytes) -> None:
         """Only LF does."""
         decoder = LineDecoder(LIMIT)
         decoder.feed(b"a" + end + b"bc")
         assert decoder.patience == QUIET_SECONDS
+
+    def test_a_buffer_full_of_nul_does_not_make_a_line_client(self) -> None:
+        """The next message may come without."""
+        decoder = LineDecoder(64)
+        decoder.feed(b"hello".ljust(64, b"\0"))
+        decoder.feed(b"again")
+        assert decoder.patience == QUIET_SECONDS
+
+    @pytest.mark.parametrize("enter", [[b"\r"], [b"\r\0"], [b"\r", b"\0"], [b"i\r"]])
+    def test_enter_in_a_terminal_that_sends_each_key_makes_a_line_client(self, enter: list[bytes]) -> None:
+        """Raw PuTTY, socat and telnetlib3 end lines with CR: a pause amid the next line is a pause."""
+        decoder = LineDecoder(LIMIT)
+        assert fed(decoder, b"h", *enter)[0][:1] == b"h"
+        decoder.feed(b"w")
+        assert decoder.patience is None
+        assert fed(decoder, b"o", b"\r") == [b"wo"]
 
     def test_a_message_after_a_skipped_one_is_a_new_one(self) -> None:
         """Silence ends an over-long message of a client that sends no line ends, too."""
@@ -173,6 +190,22 @@ class TestPatience:
         assert decoder.flush() == b""
         decoder.feed(b"hello")
         assert decoder.flush() == b"hello\n"
+
+
+def test_what_was_erased_does_not_count() -> None:
+    """Who has held Backspace down for long has typed nothing; who erased a long line may type a short one."""
+    assert fed(LineDecoder(LIMIT), b"\b" * 100, b"hi\n") == [b"hi"]
+    assert fed(LineDecoder(LIMIT), b"123456789\b\n") == [b"12345678"]
+    decoder = LineDecoder(LIMIT)
+    for key in b"12345678" + b"\x7fx" * 100:
+        assert decoder.feed(bytes([key])).overlong is Overlong.NO
+    assert decode(b"".join(fed(decoder, b"\n")), typed=True) == "1234567x"
+
+
+def test_a_character_in_two_reads_stays_one_when_what_was_erased_is_let_go_of() -> None:
+    """Bytes are not characters yet."""
+    euro = "€".encode()
+    assert fed(LineDecoder(LIMIT), b"\b" * LIMIT + euro[:1], euro[1:] + b"\n") == [euro]
 
 
 @given(st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b"\0", b"x" * 20]), max_size=30), st.integers(0, 100))

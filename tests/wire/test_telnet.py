@@ -13,7 +13,10 @@ from threadchat.wire.telnet import (
     AYT,
     DO,
     DONT,
+    EC,
+    EL,
     IAC,
+    IP,
     MAX_SUBNEGOTIATION_BYTES,
     SB,
     SE,
@@ -37,6 +40,11 @@ def as_command(data: bytes) -> tuple[bytes, bytes]:
     return data, b""
 
 
+def as_key(command: int) -> tuple[bytes, bytes]:
+    """A command of one byte: a key for the application, or nothing."""
+    return bytes((IAC, command)), {EC: b"\b", EL: b"\x15", IP: b"\x03"}.get(command, b"")
+
+
 #: What a telnet client may send, each with what the application should see of it.
 TOKENS = st.one_of(
     st.binary(max_size=20).map(as_text),
@@ -45,7 +53,7 @@ TOKENS = st.one_of(
         st.sampled_from([DO, DONT, WILL, WONT]),
         st.integers(0, 255),
     ),
-    st.integers(236, SB - 1).map(lambda command: as_command(bytes((IAC, command)))),
+    st.integers(236, SB - 1).map(as_key),
     st.binary(max_size=100).map(lambda inside: as_command(subnegotiation(inside.replace(b"\xff", b"\xff\xff")))),
 )
 
@@ -131,9 +139,9 @@ def test_are_you_there_is_answered_in_words() -> None:
     assert filtered(bytes((IAC, AYT))) == (b"", b"* Yes, I am here.\r\n")
 
 
-def test_ctrl_c_in_telnet_leaves_only_the_text() -> None:
+def test_ctrl_c_in_telnet_is_the_key() -> None:
     """What telnet(1) sends for Ctrl-C: IAC IP, IAC DO TIMING-MARK."""
-    assert filtered(b"hel\xff\xf4\xff\xfd\x06lo\r\n")[0] == b"hello\r\n"
+    assert filtered(b"hel\xff\xf4\xff\xfd\x06lo\r\n")[0] == b"hel\x03lo\r\n"
 
 
 def test_new_environ_is_skipped_unread() -> None:
@@ -149,9 +157,9 @@ def test_an_unterminated_subnegotiation_ends_by_itself(filling: bytes) -> None:
     assert text.endswith(b"hello\n")
 
 
-def test_erase_commands_alone_do_no_harm() -> None:
-    """IAC EC and IAC EL crashed another telnet server (CVE-2022-39028)."""
-    assert filtered(b"\xff\xf7\xff\xf8ok\n") == (b"ok\n", b"")
+def test_erase_commands_are_keys() -> None:
+    """Backspace and Ctrl-U. Alone, they crashed another telnet server (CVE-2022-39028)."""
+    assert filtered(b"\xff\xf7\xff\xf8ok\n") == (b"\b\x15ok\n", b"")
 
 
 def test_a_peer_that_sent_a_command_is_active() -> None:

@@ -23,7 +23,7 @@ def test_each_line_is_one_log_event() -> None:
     until(lambda: len(capture.entries) == 4, "four lines")
     watch.close()
 
-    assert [entry["line"] for entry in capture.entries] == ["one", "two", "[31mred", "last"]
+    assert [entry["line"] for entry in capture.entries] == ["one", "two", "red", "last"]
     assert {entry["pid"] for entry in capture.entries} == {7}
     assert {entry["event"] for entry in capture.entries} == {"worker_stderr"}
 

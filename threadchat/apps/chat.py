@@ -12,7 +12,7 @@ from typing import Any
 from threadchat.base.errors import CloseReason
 from threadchat.base.limits import TokenBucket
 from threadchat.chat.hub import Hub
-from threadchat.chat.session import Session
+from threadchat.chat.session import Session, up_to_command
 from threadchat.config.sections import Server
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
@@ -20,6 +20,8 @@ from threadchat.wire.lines import LineDecoder, Overlong
 from threadchat.wire.probes import UNCLEAR_SECONDS, Verdict, judge
 from threadchat.wire.telnet import TelnetFilter
 from threadchat.wire.text import decode
+
+_CTRL_C = b"\x03"
 
 
 class ChatApp(App):
@@ -78,6 +80,8 @@ class ChatApp(App):
             # Before anything is said: after a crash, lines may be missing, but halves of two are never one.
             self._settled = settled
             self.save()
+            if _CTRL_C in text:
+                self._session.interrupt()
         self._speak(feed.lines)
         if feed.overlong is not Overlong.NO:
             self._complain(feed.overlong)
@@ -132,7 +136,7 @@ class ChatApp(App):
 
     def resumed(self) -> None:
         """Say what was held back."""
-        self._say_held()
+        self._say_held(saved=True)
         if self._heard:
             self._accept_first()
 
@@ -173,37 +177,54 @@ class ChatApp(App):
         lines = self._lines(data)
         if not lines:
             return
-        if (allowed := self._flood.take(len(lines))) == len(lines):
+        if b"/" in data:  # there may be commands, and what they cost is known once they have run
+            self._held = lines
+            self._say_held()
+        elif (allowed := self._flood.take(len(lines))) == len(lines):
             self._session.receive(lines)
-            self._save_session()
-            return
-        self._held = lines
-        self._say_held(allowed)
+            self._settle()
+        else:
+            self._held = lines
+            self._say_held(allowed)
 
-    def _say_held(self, allowed: int = 0) -> None:
-        """Say the lines that are held back as flood control allows; *allowed* are already."""
+    def _say_held(self, allowed: int = 0, saved: bool = False) -> None:
+        """
+        Say the lines that are held back as flood control allows; *allowed* are already.
+
+        While a successor would find them *saved*, it must be told before they are said: none is said twice.
+        """
         while self._held:
-            lines, self._held = self._held[:allowed], self._held[allowed:]
-            self.save()  # before they are said: after a crash, none is said twice
-            self._session.receive(lines)
-            self._save_session()
-            if self._held:
+            allowed = allowed or self._flood.take(up_to_command(self._held))
+            if not allowed:
+                self.save()
+                saved = True
                 # Not reading is all it takes: TCP slows the talker down.
                 self._connection.sleep(self._flood.wait())
                 if self._connection.reason is not None:
                     return
-                allowed = self._flood.take(len(self._held))
+                continue
+            lines, self._held = self._held[:allowed], self._held[allowed:]
+            allowed = 0
+            if saved:
+                self.save()
+            self._session.receive(lines)
+            saved |= self._settle()
 
-    def _save_session(self) -> None:
-        if self._session.changed:
-            self._session.changed = False
-            self.save()
+    def _settle(self) -> bool:
+        """Save what the session's commands have changed, and take what they cost. Returns whether there was any."""
+        if not self._session.changed:
+            return False
+        self._session.changed = False
+        self.save()
+        self._flood.spend(self._session.owed)
+        self._session.owed = 0
+        return True
 
     def _lines(self, data: bytes) -> list[str]:
         """Return *data*, whole lines, as text, counted."""
         if not data:
             return []
-        lines = decode(data).split("\n")[:-1]
+        lines = decode(data, typed=True).split("\n")[:-1]
         self.lines_in += len(lines)
         return lines
 

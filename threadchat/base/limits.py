@@ -39,9 +39,18 @@ class TokenBucket:
             return wanted
         if wanted > self._tokens:
             self._refill()
-        taken = wanted if wanted <= self._tokens else int(self._tokens)
+        taken = wanted if wanted <= self._tokens else max(int(self._tokens), 0)
         self._tokens -= taken
         return taken
+
+    def spend(self, cost: int) -> None:
+        """
+        Take *cost* tokens more, whether they are there or not: what is missing is owed, and waited for.
+
+        No more is owed than a second brings, so that a low rate punishes nobody for a single thing.
+        """
+        self._refill()
+        self._tokens = max(self._tokens - cost, -self._rate)
 
     def wait(self) -> float:
         """Return the seconds until there is a token to take."""

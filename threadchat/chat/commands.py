@@ -9,19 +9,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from threadchat.base.errors import ChatError
-from threadchat.chat.hub import list_names
-
-if TYPE_CHECKING:
-    from threadchat.chat.session import Session
-
+from threadchat.chat.hub import Hub, list_names
+from threadchat.chat.member import Member
+from threadchat.chat.room import Room
 
 _FORM = re.compile(r"/(\S*)\s*(.*?)\s*$")
 
 #: The most names that /who and /rooms list: more would be a flood, not an answer.
 MOST_LISTED = 50
+
+
+class Caller(Protocol):
+    """Whoever typed a command: a session, as far as the commands know it."""
+
+    member: Member
+    hub: Hub
+
+    @property
+    def room(self) -> Room:
+        """The room they are in."""
+
+    def rename(self, wanted: str) -> None:
+        """Take the name *wanted*. Raises ChatError."""
+
+    def join(self, wanted: str) -> None:
+        """Go to the room *wanted*. Raises ChatError."""
+
+    def quit(self) -> None:
+        """Say goodbye and end the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +49,7 @@ class Command:
     name: str
     arguments: str
     help: str
-    run: Callable[[Session, str], None]
+    run: Callable[[Caller, str], None]
     required: int = 0
     aliases: tuple[str, ...] = ()
 
@@ -41,7 +59,7 @@ class Command:
         return f"/{self.name} {self.arguments}".rstrip()
 
 
-def run_command(session: Session, line: str) -> None:
+def run_command(caller: Caller, line: str) -> None:
     """Run *line*, which begins with a slash. Raises ChatError, for the user."""
     word, argument = _FORM.findall(line)[0]
     command = _BY_NAME.get(word.casefold())
@@ -49,50 +67,50 @@ def run_command(session: Session, line: str) -> None:
         raise ChatError(f"There is no command /{word[:32]}: see /help. Type // to say a line with a slash.")
     if len(argument.split(maxsplit=command.required)) < command.required:
         raise ChatError(f"Usage: {command.usage}")
-    command.run(session, argument)
+    command.run(caller, argument)
 
 
-def _help(session: Session, argument: str) -> None:
+def _help(caller: Caller, argument: str) -> None:
     width = max(len(command.usage) for command in COMMANDS)
-    session.member.notice(*(f"{command.usage:{width}}  {command.help}" for command in COMMANDS))
+    caller.member.notice(*(f"{command.usage:{width}}  {command.help}" for command in COMMANDS))
 
 
-def _nick(session: Session, argument: str) -> None:
-    session.rename(argument)
+def _nick(caller: Caller, argument: str) -> None:
+    caller.rename(argument)
 
 
-def _who(session: Session, argument: str) -> None:
-    room = session.room
+def _who(caller: Caller, argument: str) -> None:
+    room = caller.room
     members, count = room.fanout.glance(MOST_LISTED)
-    session.member.notice(f"{count} in {room.name}: {list_names([member.name for member in members], count)}")
+    caller.member.notice(f"{count} in {room.name}: {list_names([member.name for member in members], count)}")
 
 
-def _rooms(session: Session, argument: str) -> None:
-    rooms = session.hub.rooms()
+def _rooms(caller: Caller, argument: str) -> None:
+    rooms = caller.hub.rooms()
     listed = [f"{name} ({count})" for name, count in rooms[:MOST_LISTED]]
-    session.member.notice(f"{len(rooms)} room{'s' * (len(rooms) > 1)}: {list_names(listed, len(rooms))}")
+    caller.member.notice(f"{len(rooms)} room{'s' * (len(rooms) > 1)}: {list_names(listed, len(rooms))}")
 
 
-def _join(session: Session, argument: str) -> None:
-    session.join(argument)
+def _join(caller: Caller, argument: str) -> None:
+    caller.join(argument)
 
 
-def _me(session: Session, argument: str) -> None:
-    session.room.say(session.member, f"* {session.member.name} {argument}\n".encode())
+def _me(caller: Caller, argument: str) -> None:
+    caller.room.say(caller.member, f"** {caller.member.name} {argument}\n".encode())
 
 
-def _msg(session: Session, argument: str) -> None:
+def _msg(caller: Caller, argument: str) -> None:
     name, text = argument.split(maxsplit=1)
-    receiver = session.hub.find(name)
-    if receiver is session.member:
+    receiver = caller.hub.find(name)
+    if receiver is caller.member:
         raise ChatError("That is you.")
-    session.room.introduce(session.member)
-    receiver.tell(f"[from {session.member.name}] {text}")
-    session.member.tell(f"[to {receiver.name}] {text}")
+    caller.room.introduce(caller.member)
+    receiver.tell(f"[from {caller.member.name}] {text}")
+    caller.member.tell(f"[to {receiver.name}] {text}")
 
 
-def _quit(session: Session, argument: str) -> None:
-    session.quit()
+def _quit(caller: Caller, argument: str) -> None:
+    caller.quit()
 
 
 COMMANDS = (

@@ -15,11 +15,10 @@ from typing import NamedTuple
 from threadchat.base.errors import ChatError
 from threadchat.base.heartbeat import Heartbeat
 from threadchat.chat.member import Member
-from threadchat.chat.names import check_name, guest_name, name_keys
+from threadchat.chat.names import MAX_NAME_CHARACTERS, check_name, check_room_name, guest_name, name_keys
 from threadchat.chat.room import Later, Room
 
 DEFAULT_ROOM = "lobby"
-MAX_ROOM_NAME_CHARACTERS = 32
 
 
 class Traffic(NamedTuple):
@@ -41,6 +40,9 @@ class Hub:
         self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._rooms: dict[str, Room] = {}
+        self._places: dict[Member, Room] = {}
+        #: Every key of every room's name. The default room keeps its own while it is empty.
+        self._room_keys = dict.fromkeys(name_keys(DEFAULT_ROOM), DEFAULT_ROOM)
         self._taken: dict[str, Member] = {}  # every key of every name, see names.name_keys
         self._guests: dict[str, Member] = {}
         self._next_guest = 1
@@ -56,8 +58,12 @@ class Hub:
             self._guests[member.name] = member
             return member
 
-    def restore(self, member: Member, name: str, named: bool, room_name: str, stranger_until: float = 0.0) -> None:
-        """Make *member*, who is in no room yet, who it was in another life of this chat. Nobody is told."""
+    def restore(self, member: Member, name: str, named: bool, room_name: str, stranger_until: float = 0.0) -> Room:
+        """
+        Make *member*, who is in no room yet, who it was in another life of this chat; return its room.
+
+        Nobody is told.
+        """
         keys = name_keys(name) if named else ()
         with self._lock:
             self._forget_name(member)
@@ -71,6 +77,7 @@ class Hub:
             room.await_introduction(member, name, stranger_until)
         else:
             member.introduced = True
+        return room
 
     def rename(self, member: Member, wanted: str) -> None:
         """Give *member* the name *wanted*. Raises ChatError, for the user, where that cannot be."""
@@ -85,26 +92,29 @@ class Hub:
             for key in keys:
                 self._taken[key] = member
             before, member.name, member.named = member.name, name, True
-            room = member.room
+            room = self._places.get(member)
         if room and before != name:
             room.renamed(member, before, name)
 
-    def join(self, member: Member, wanted: str) -> None:
+    def join(self, member: Member, wanted: str) -> Room:
         """
-        Move *member* to the room called *wanted*, which is made if it is not there.
+        Move *member* to the room called *wanted*, which is made if it is not there; return it.
 
         Raises ChatError, for the user, where there can be no such room.
         """
         name = check_room_name(wanted)
         with self._lock:
-            left = member.room
+            left = self._places.get(member)
             if left and left.name == name:
                 raise ChatError(f"You are in {name} already.")
+            if name not in self._rooms:
+                self._refuse_look_alike(name)
             self._leave_room(member)
             room = self._enter_room(member, name)
         if left:
-            left.left(member, member.name)
+            left.left(member, member.name, to=name)
         room.joined(member, member.name)
+        return room
 
     def company(self, room_name: str) -> str:
         """Return who is in a room, as a phrase: "alone", "with alice and bob"."""
@@ -116,8 +126,7 @@ class Hub:
     def leave(self, member: Member) -> None:
         """Forget *member*: its name is free, its room knows."""
         with self._lock:
-            room = member.room
-            self._leave_room(member)
+            room = self._leave_room(member)
             self._forget_name(member)
         if room:
             room.left(member, member.name)
@@ -130,7 +139,7 @@ class Hub:
         for member in [guest] if guest else holders:
             if member.name.casefold() == name.casefold():
                 return member
-        raise ChatError(f"There is no {name} here.")
+        raise ChatError(f"There is nobody called {name[:MAX_NAME_CHARACTERS]}.")
 
     def rooms(self) -> list[tuple[str, int]]:
         """Return every room's name and number of members, the fullest first."""
@@ -145,23 +154,39 @@ class Hub:
             said = self._said_before + sum(fanout.taken for fanout in fanouts)
             return Traffic(sum(map(len, fanouts)), len(fanouts), said)
 
+    def _refuse_look_alike(self, name: str) -> None:
+        """Raise ChatError if there is a room that one could take *name* for. Caller holds the lock."""
+        for key in name_keys(name):
+            other = self._room_keys.get(key, name)
+            if other != name:
+                raise ChatError(f"The room {name} looks like {other}: say /join {other}, or choose another name.")
+
     def _enter_room(self, member: Member, name: str) -> Room:
         """Put *member*, who is in no room, into the one called *name*, made if need be. Caller holds the lock."""
         room = self._rooms.get(name)
         if room is None:
             room = self._rooms[name] = Room(name, self._clock, self._later, self._heartbeat(f"deliverer of {name}"))
+            self._room_keys |= dict.fromkeys(name_keys(name), name)
         room.fanout.add(member)
-        member.room = room
+        self._places[member] = room
         return room
 
-    def _leave_room(self, member: Member) -> None:
-        """Take *member* out of its room; the last one out takes the room along. Caller holds the lock."""
-        room, member.room = member.room, None
+    def _leave_room(self, member: Member) -> Room | None:
+        """
+        Take *member* out of its room, and return that; the last one out takes the room along.
+
+        Caller holds the lock.
+        """
+        room = self._places.pop(member, None)
         if room:
             room.fanout.discard(member)
             if not len(room.fanout):
                 del self._rooms[room.name]
+                if room.name != DEFAULT_ROOM:
+                    for key in name_keys(room.name):
+                        self._room_keys.pop(key, None)
                 self._said_before += room.fanout.taken
+        return room
 
     def _forget_name(self, member: Member) -> None:
         """Free the name of *member*. Caller holds the lock."""
@@ -170,14 +195,6 @@ class Hub:
                 self._taken.pop(key, None)
         else:
             self._guests.pop(member.name, None)
-
-
-def check_room_name(wanted: str) -> str:
-    """Return the room name that *wanted* stands for. Raises ChatError where it may not be one."""
-    name = wanted.removeprefix("#").casefold()
-    if not 0 < len(name) <= MAX_ROOM_NAME_CHARACTERS or not all(c.isalnum() or c in "-_." for c in name):
-        raise ChatError(f"A room's name is 1 to {MAX_ROOM_NAME_CHARACTERS} letters, digits, dots or dashes.")
-    return name
 
 
 def list_names(names: Sequence[str], count: int) -> str:

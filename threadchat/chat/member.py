@@ -1,32 +1,27 @@
-"""Who is in a room: one connection's name and place, and the way to reach it."""
+"""Who is in a room: one connection's name, and the way to reach it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from threadchat.chat.fanout import to_crlf
-
-if TYPE_CHECKING:
-    from threadchat.chat.room import Room
 
 
 class Member:
     """
     A connection as the rooms know it.
 
-    ``name`` and ``room`` are set by the hub only, under its lock, and may be read by any thread;
-    ``crlf`` is set by the connection's own thread. ``introduced`` is set by the rooms: its comings and goings are
-    announced; until then it is a stranger (presence.py).
+    ``name`` is set by the hub only, under its lock, and may be read by any thread. ``crlf`` is set by the connection's
+    own thread. ``introduced`` is set by the rooms: its comings and goings are announced; until then it is a stranger
+    (presence.py). Where a member is, the hub knows.
     """
 
-    __slots__ = ("crlf", "introduced", "name", "named", "room", "send")
+    __slots__ = ("crlf", "introduced", "name", "named", "send")
 
     def __init__(self, name: str, send: Callable[[bytes], None]) -> None:
         self.name = name
         self.named = False  # still a guest
         self.introduced = False
-        self.room: Room | None = None
         self.crlf = False
         #: Send bytes or queue them; never blocks, never raises.
         self.send = send

@@ -1,5 +1,5 @@
 """
-Names: what may be one, and which two could be mistaken for each other.
+Names of people and of rooms: what may be one, and which two could be mistaken for each other.
 
 A name is checked with the PRECIS Nickname profile (RFC 8266), and compared by two keys, case-folded
 and with every look-alike letter replaced by its prototype (the confusables of Unicode TS 39).
@@ -11,22 +11,56 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 import confusable_homoglyphs
 from precis_i18n import get_profile
 
 from threadchat.base.errors import ChatError
+from threadchat.wire.text import is_mark
 
 MAX_NAME_CHARACTERS = 32
+#: How many marks a letter of a name may have: names stand in the lines of others.
+MOST_MARKS = 3
 
-#: Letters, marks, numbers, and emoji. No other symbols, spaces or punctuation: nothing that looks like part of
-#: a line's form, such as "* ", "[from x]", "/me" or a colon.
-_CATEGORIES = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd", "Nl", "So"))
+_LETTERS = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd", "Nl"))
+
+
+class _Kind(NamedTuple):
+    """What has a name. There are no spaces in it and no other punctuation: nothing that looks like a line's form."""
+
+    name: str
+    may_have: str
+    categories: frozenset[str]
+    punctuation: str
+
+
+_PERSON = _Kind("A name", "letters, digits, emoji and - _ . '", _LETTERS | {"So"}, "-_.'")
+_ROOM = _Kind("A room's name", "letters, digits and - _ .", _LETTERS, "-_.")
+
 _PROFILE = get_profile("NicknameCasePreserved")
+#: Symbols and letters with nothing to see, as Unicode names them: BRAILLE PATTERN BLANK, MUSICAL SYMBOL NULL NOTEHEAD.
+_BLANK = re.compile(r"\b(BLANK|FILLER|NULL|(SUB)?JOINER|SELECTOR|SPACE|OBJECT REPLACEMENT)\b")
+#: What the lines of the chat are built with. Letters that look like it would make a name look like a line.
+_FORM = frozenset(":*,[]()<>")
 _GUEST = re.compile(r"guest-?[\dlo]*")  # as keys have it: 1 looks like l, and 0 like o
-#: Names that would look like the server, or like somebody with a say in it.
-_RESERVED = ("server", "system", "threadchat", "admin", "operator", "root", "everyone", "all")
+#: Names that would look like the server, like somebody with a say in it, or like what the server says of people.
+_RESERVED = (
+    "server",
+    "system",
+    "threadchat",
+    "admin",
+    "operator",
+    "root",
+    "everyone",
+    "all",
+    "you",
+    "nobody",
+    "people",
+)
 
 
 def guest_name(number: int) -> str:
@@ -40,20 +74,66 @@ def check_name(wanted: str) -> str:
 
     Raises ChatError with a sentence for the user where it may not be a name.
     """
-    try:
-        name: str = _PROFILE.enforce(wanted)
-    except UnicodeError:
-        raise ChatError("That name has characters that a name may not have.") from None
-    if len(name) > MAX_NAME_CHARACTERS:
-        raise ChatError(f"A name has at most {MAX_NAME_CHARACTERS} characters.")
-    if not all(c in "-_.'" or unicodedata.category(c) in _CATEGORIES for c in name):
-        raise ChatError("A name has letters, digits and - _ . ' only, and no spaces.")
-    if unicodedata.combining(name[0]) or not any(c.isalpha() or unicodedata.category(c) == "So" for c in name):
-        raise ChatError("A name has at least one letter, and does not begin with an accent.")
+    name = _enforce(wanted, _PERSON)
+    if not any(c.isalpha() or unicodedata.category(c) == "So" for c in name):
+        raise ChatError("A name has at least one letter.")
     keys = name_keys(name)
     if any(_GUEST.fullmatch(key) for key in keys) or keys & _RESERVED_KEYS:
         raise ChatError(f"The name {name} is reserved.")
     return name
+
+
+def check_room_name(wanted: str) -> str:
+    """Return the room name that *wanted* stands for, as :func:`check_name` does. It is the same in any case."""
+    name = _enforce(_enforce(wanted.removeprefix("#"), _ROOM).casefold(), _ROOM)
+    if not any(c.isalnum() for c in name):
+        raise ChatError("A room's name has at least one letter or digit.")
+    return name
+
+
+def _enforce(wanted: str, kind: _Kind) -> str:
+    """Return *wanted* in its normal form, which may still be empty. Raises ChatError where no such name can be."""
+    wanted = wanted.strip()
+    for character in wanted:
+        if not _may_be_in(character, kind):
+            raise ChatError(_refusal(character, kind))
+    try:
+        name: str = _PROFILE.enforce(wanted) if wanted else ""
+    except UnicodeEncodeError as problem:
+        raise ChatError(_refusal(problem.object[problem.start], kind)) from None
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise ChatError(f"{kind.name} has at most {MAX_NAME_CHARACTERS} characters.")
+    if name and unicodedata.category(name[0]).startswith("M"):
+        raise ChatError(f"{kind.name} does not begin with an accent.")
+    if any(len(list(run)) > MOST_MARKS for marks, run in groupby(name, is_mark) if marks):
+        raise ChatError(f"{kind.name} has at most {MOST_MARKS} accents on a letter.")
+    return name
+
+
+@lru_cache(1024)
+def _may_be_in(character: str, kind: _Kind) -> bool:
+    """Return whether such a name may have *character*: whether it may have all that its normal form consists of."""
+    return all(_is_visible_part(c, kind) for c in unicodedata.normalize("NFKC", character))
+
+
+def _is_visible_part(character: str, kind: _Kind) -> bool:
+    category = unicodedata.category(character)
+    if character in kind.punctuation:
+        return True
+    if category not in kind.categories or _BLANK.search(unicodedata.name(character, "")):
+        return False
+    # The visarga of Indian scripts looks like a colon, but is one with the letter before it.
+    return category == "Mc" or not _FORM & set(skeleton(character))
+
+
+def _refusal(character: str, kind: _Kind) -> str:
+    excess = ", and no spaces" if character.isspace() else f", not {_describe(character)}"
+    return f"{kind.name} has {kind.may_have} only{excess}."
+
+
+def _describe(character: str) -> str:
+    """Return which character that is, for somebody who may not see it: U+200B ZERO WIDTH SPACE."""
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
 
 
 def name_keys(name: str) -> frozenset[str]:

@@ -25,6 +25,7 @@ class _Change:
     before: str | None  # the name that was last announced; None: was not here
     name: str
     here: bool
+    to: str | None = None  # the room it has left for
 
 
 class _Stranger(NamedTuple):
@@ -75,12 +76,16 @@ class Presence:
         self._changes.setdefault(member, _Change(before, name, here=True)).name = name
         self._forget_if_undone(member)
 
-    def left(self, member: Member, name: str) -> None:
-        """Note that *member*, called *name*, has gone. For a stranger that is all."""
+    def left(self, member: Member, name: str, to: str | None = None) -> None:
+        """
+        Note that *member*, called *name*, has gone: to the room called *to*, or altogether.
+
+        For a stranger that is all.
+        """
         if self._strangers.pop(member, None):
             return
         change = self._changes.setdefault(member, _Change(name, name, here=True))
-        change.here = False
+        change.here, change.to = False, to
         self._forget_if_undone(member)
 
     def _forget_if_undone(self, member: Member) -> None:
@@ -92,9 +97,9 @@ class Presence:
         """Return the lines that say what has changed, and forget it."""
         changes, self._changes = self._changes, {}
         news = changes.items()
-        left = [(m, f"{c.name} left") for m, c in news if not c.here and c.name == c.before]
+        left = [(m, _left(c)) for m, c in news if not c.here and c.name == c.before]
         renamed = [(m, f"{c.before} is now {c.name}") for m, c in news if c.before not in (None, c.name)]
-        left_renamed = [(m, f"{c.name} left") for m, c in news if not c.here and c.name != c.before]
+        left_renamed = [(m, _left(c)) for m, c in news if not c.here and c.name != c.before]
         joined = [(m, f"{c.name} joined") for m, c in news if c.before is None]
         # A name is free before it can be taken: this way round the lines can be true one after the other.
         return [
@@ -103,6 +108,10 @@ class Presence:
             *_lines(left_renamed, "left"),
             *_lines(joined, "joined"),
         ]
+
+
+def _left(change: _Change) -> str:
+    return f"{change.name} left for {change.to}" if change.to else f"{change.name} left"
 
 
 def _lines(events: list[tuple[Member, str]], verb: str) -> list[Message[Member]]:

@@ -90,10 +90,10 @@ class Room:
             self._presence.renamed(member, before, name)
         self._announce_when_due()
 
-    def left(self, member: Member, name: str) -> None:
-        """Announce that *member*, called *name*, has gone."""
+    def left(self, member: Member, name: str, to: str | None = None) -> None:
+        """Announce that *member*, called *name*, has gone: to the room called *to*, or altogether."""
         with self._lock:
-            self._presence.left(member, name)
+            self._presence.left(member, name, to)
         self._announce_when_due()
 
     def _introduce_overdue(self) -> None:

@@ -14,10 +14,28 @@ from typing import NotRequired, TypedDict
 from threadchat.base.errors import ChatError
 from threadchat.chat.commands import run_command
 from threadchat.chat.hub import DEFAULT_ROOM, Hub
+from threadchat.chat.names import check_room_name
 from threadchat.chat.room import Room
 
 #: A line of a client that puts its user's name in front itself.
 _PREFIXED = re.compile(r"([^\s:]+): ")
+
+#: What it costs, in lines beyond the one typed, to be announced under another name or in another room. That is as
+#: many lines as flood control lets somebody say in a second. So nobody can annoy others more by it than by talking.
+#: The name that replaces a guest's is free: everybody needs one.
+ANNOUNCED_COST = 20
+
+#: So many lines are looked through for commands at a time: whoever sends more is being slowed down anyway.
+MOST_AT_ONCE = 200
+
+
+def up_to_command(lines: list[str]) -> int:
+    """Return how many of *lines* can be received before it must be seen what they cost: up to the first command."""
+    some = lines[:MOST_AT_ONCE]
+    for count, line in enumerate(some, 1):
+        if line.startswith("/") or ": /" in line:  # behind the talker's own name, perhaps
+            return count
+    return len(some)
 
 
 class SessionState(TypedDict):
@@ -34,27 +52,44 @@ class SessionState(TypedDict):
 class Session:
     """One connection's chat: who it is, what it may leave out, what its next line is taken for."""
 
-    __slots__ = ("_adopted", "_ask_name", "_has_quit", "_on_quit", "_opening", "_prefixes", "changed", "hub", "member")
+    __slots__ = (
+        "_adopted",
+        "_ask_name",
+        "_has_quit",
+        "_knows_the_way_out",
+        "_on_quit",
+        "_opening",
+        "_prefixes",
+        "_room",
+        "changed",
+        "hub",
+        "member",
+        "owed",
+    )
 
     def __init__(
         self, hub: Hub, send: Callable[[bytes], None], on_quit: Callable[[], None], ask_name: bool = False
     ) -> None:
         self.hub = hub
         self.member = hub.enter(send)
+        self._room: Room | None = None  # until it has been greeted
         self._on_quit = on_quit
         self._has_quit = False
+        self._knows_the_way_out = False
         self._ask_name = ask_name
         self._opening = True  # nothing said so far
         self._adopted: tuple[str, ...] = ()  # the prefix this client has shown to put in front of its lines
         self._prefixes = self._own_prefixes()
         #: Set whenever :meth:`state` has changed; whoever saves it resets this.
         self.changed = False
+        #: What the commands so far have cost, beyond a line each; set together with ``changed``, and reset like it.
+        self.owed = 0
 
     @property
     def room(self) -> Room:
         """The room this session is in: always one, from greeting to leaving."""
-        assert self.member.room is not None
-        return self.member.room
+        assert self._room is not None
+        return self._room
 
     def greet(self, welcome: str) -> None:
         """Say *welcome*, and enter the default room."""
@@ -63,7 +98,7 @@ class Session:
         if self._ask_name:
             lines.append("* What is your name?")
         self.member.tell(*lines)  # before joining: the welcome is the first line, whatever is said meanwhile
-        self.hub.join(self.member, DEFAULT_ROOM)
+        self._room = self.hub.join(self.member, DEFAULT_ROOM)
 
     def receive(self, lines: list[str]) -> None:
         """Take *lines* of text: say them, or do what they command."""
@@ -83,26 +118,36 @@ class Session:
                     run_command(self, line)
                 except ChatError as problem:
                     self.member.notice(str(problem))
+            elif line == "^C" and self.interrupt():
+                pass
             elif line and not line.isspace():
                 saying.append(line.removeprefix("/"))
         self._say(saying)
 
     def rename(self, wanted: str) -> None:
         """Take the name *wanted*. Raises ChatError, for the user, where that cannot be."""
-        before = self.member.name
+        before, named = self.member.name, self.member.named
         self.hub.rename(self.member, wanted)
         self.changed = True
         self._prefixes = self._own_prefixes()
         if self.member.name != before:
+            self.owed += ANNOUNCED_COST if named else 0
             self.member.notice(f"You are now {self.member.name}")
 
     def join(self, wanted: str) -> None:
         """Go to the room *wanted*. Raises ChatError, for the user, where that cannot be."""
-        self.hub.join(self.member, wanted)
+        company = self.hub.company(check_room_name(wanted))
+        self._room = self.hub.join(self.member, wanted)
         self.changed = True
-        _, count = self.room.fanout.glance(0)
-        company = "alone" if count == 1 else f"{count} people in all"
-        self.member.notice(f"You are in {self.room.name}, {company}.")
+        self.owed += ANNOUNCED_COST
+        self.member.notice(f"You are in {self._room.name}, {company}.")
+
+    def interrupt(self) -> bool:
+        """Take Ctrl-C, with which people try to leave: say how. Returns whether that had to be said."""
+        knew, self._knows_the_way_out = self._knows_the_way_out, True
+        if not knew:
+            self.member.notice("/quit leaves.")
+        return not knew
 
     def quit(self) -> None:
         """Say goodbye and end the connection."""
@@ -124,7 +169,7 @@ class Session:
     def restore(self, state: SessionState) -> None:
         """Be who that was, and where they were, before anything else happens here. Nobody is told."""
         stranger_until = state.get("stranger_until", 0.0)
-        self.hub.restore(self.member, state["name"], state["named"], state["room"], stranger_until)
+        self._room = self.hub.restore(self.member, state["name"], state["named"], state["room"], stranger_until)
         self._opening = state["opening"]
         self._adopted = tuple(state["adopted"])
         self._prefixes = self._own_prefixes()
@@ -155,7 +200,8 @@ class Session:
         Look for a name in a guest's first line; return what is left of it to be said.
 
         ``NAME: TEXT`` gives the guest that name, and so does the whole line where the listener has asked for
-        one. If that cannot be, the guest is told why and what they said is said under the guest name.
+        one. If that cannot be, the guest is told why, and is heard under the guest name from then on. Nobody is asked
+        twice: a program that sends something else than a name would never be heard.
         A newcomer who begins by asking for help, as scanners do too, gets it.
         """
         if line.strip().casefold() in ("help", "?"):
@@ -170,8 +216,8 @@ class Session:
         try:
             self.rename(prefixed[1] if prefixed else line.strip())
         except ChatError as problem:
-            self._opening = self._ask_name
-            self.member.notice(f"{problem} You are still {self.member.name}.")
+            hint = "" if prefixed else " /nick NAME changes that."
+            self.member.notice(f"{problem} You are still {self.member.name}.{hint}")
             return line if prefixed else ""
         if not prefixed:
             return ""

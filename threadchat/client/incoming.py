@@ -1,15 +1,13 @@
 """
 What a server sends, as lines that are safe to show.
 
-Bytes in, text out, for whatever server it is: escape sequences (colours, cursor movements, window
-titles) go as a whole, so that no ``[31m`` stays behind; NULs and blank lines go; what comes without a
-line end is taken once the caller has waited long enough. Memory stays bounded however long a line gets.
+Bytes in, text out, for whatever server it is: wire/text.py makes each line safe; NULs and blank lines go; what
+comes without a line end is taken once the caller has waited long enough. Memory stays bounded however long a
+line gets.
 No socket, thread or clock here: the reader thread reads, waits and flushes.
 """
 
 from __future__ import annotations
-
-import re
 
 from threadchat.wire.lines import LineDecoder, Overlong
 from threadchat.wire.text import decode
@@ -17,13 +15,6 @@ from threadchat.wire.text import decode
 #: Sixteen times what threadchat relays; a line over it is left out, and said to be.
 MAX_LINE_BYTES = 65536
 
-#: ECMA-48: CSI with its parameters; OSC, DCS, SOS, PM and APC with their string; any other escape.
-#: An unfinished one ends with the line.
-_ESCAPE_SEQUENCE = re.compile(
-    rb"(?:\x1b\[|\xc2\x9b)[0-?]*[ -/]*[@-~]?"
-    rb"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)?"
-    rb"|\x1b[ -/]*[0-~]?"
-)
 _LINE_ENDS = b"\n\r\x00"
 
 
@@ -51,5 +42,5 @@ class Incoming:
 
 
 def _safe_lines(data: bytes) -> list[str]:
-    lines = decode(_ESCAPE_SEQUENCE.sub(b"", data)).split("\n")
+    lines = decode(data).split("\n")
     return [stripped for line in lines if (stripped := line.rstrip())]

@@ -17,7 +17,7 @@ COMMANDS = ("/help", "/history", "/join", "/me", "/msg", "/nick", "/quit", "/roo
 _TALK = re.compile(r"([^\s:*/\[][^\s:]{0,31}): ")
 _WHISPER = re.compile(r"\[from (\S+)\] ")
 _CAME = re.compile(r"\* (\S+) joined$")
-_WENT = re.compile(r"\* (\S+) left$")
+_WENT = re.compile(r"\* (\S+) left(?: for \S+)?$")
 _RENAMED = re.compile(r"\* (\S+) is now (\S+)$")
 
 

@@ -4,6 +4,7 @@ Lines out of a byte stream, as forgiving as the clients that send them.
 LF ends a message; so do NUL and a bare CR. CR before LF is dropped, and so are empty messages.
 Many clients never send a line end at all: :attr:`LineDecoder.patience` says how long silence must
 last before what has come counts as a message, and :meth:`LineDecoder.flush` takes it.
+Keys that erase stay in the lines (wire/erase.py), but what they erased does not count for the limit.
 No socket, thread or clock here: the caller reads, waits and flushes.
 """
 
@@ -12,8 +13,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple, TypedDict
 
+from threadchat.wire.erase import erase_bytes
+
+#: How a read ends when somebody has pressed Enter in a terminal that sends each key (RFC 854: CR NUL).
+_ENTER = (b"\r", b"\r\0")
+
 #: Silence after which unfinished data counts as a message, in seconds: for a client that has never
-#: sent an LF, and for one that seems to send every key as it is typed.
+#: ended a line, and for one that seems to send every key as it is typed.
 QUIET_SECONDS = 0.15
 QUIET_KEYSTROKE_SECONDS = 2.0
 
@@ -36,7 +42,11 @@ class Feed(NamedTuple):
 
 
 class DecoderState(TypedDict):
-    """All that a :class:`LineDecoder` knows; ``partial`` in Latin-1, a character a byte."""
+    """
+    All that a :class:`LineDecoder` knows.
+
+    ``partial`` is in Latin-1, a character a byte; ``saw_lf`` says whether it is a line client's.
+    """
 
     partial: str
     skipped: int
@@ -47,7 +57,7 @@ class DecoderState(TypedDict):
 class LineDecoder:
     """Splits what one peer sends. ``max_line_bytes`` counts without the line end."""
 
-    __slots__ = ("_last_feed_bytes", "_partial", "_saw_lf", "_skipped_bytes", "max_line_bytes")
+    __slots__ = ("_last_feed_bytes", "_line_client", "_partial", "_skipped_bytes", "max_line_bytes")
 
     #: A line that goes on for this many times the limit is endless.
     ENDLESS_FACTOR = 256
@@ -56,17 +66,18 @@ class LineDecoder:
         self.max_line_bytes = max_line_bytes
         self._partial = b""
         self._skipped_bytes = 0  # of an over-long line, so far; 0: not skipping
-        self._saw_lf = False
+        self._line_client = False  # it has ended a line, and so will end the next one
         self._last_feed_bytes = 0
 
     def feed(self, data: bytes) -> Feed:
         """Take *data* as it was read; return the whole, non-empty lines it completes."""
         self._last_feed_bytes = len(data)
         if self._is_plain(data):
-            self._saw_lf = True
+            self._line_client = True
             return Feed(data, Overlong.NO)
-        if not self._saw_lf and b"\n" in data:
-            self._saw_lf = True
+        if not self._line_client:
+            # Other clients have CR or NUL somewhere in a message, and never end one.
+            self._line_client = b"\n" in data or data.endswith(_ENTER)
         if b"\r" in data or b"\x00" in data:
             data = data.translate(_ENDS)
         overlong = Overlong.NO
@@ -90,21 +101,21 @@ class LineDecoder:
     @property
     def patience(self) -> float | None:
         """Seconds of silence after which to call :meth:`flush`; None: wait for the line end, however long."""
-        if self._saw_lf or not (self._partial or self._skipped_bytes):
+        if self._line_client or not (self._partial or self._skipped_bytes):
             return None
         return QUIET_KEYSTROKE_SECONDS if self._last_feed_bytes == 1 else QUIET_SECONDS
 
     @property
     def settled(self) -> bool:
         """Whether it is a line client's, between two lines: as it was after the line before."""
-        return self._saw_lf and not self._partial and not self._skipped_bytes
+        return self._line_client and not self._partial and not self._skipped_bytes
 
     def state(self) -> DecoderState:
         """Return what another decoder needs to go on."""
         return {
             "partial": self._partial.decode("latin-1"),
             "skipped": self._skipped_bytes,
-            "saw_lf": self._saw_lf,
+            "saw_lf": self._line_client,
             "last": self._last_feed_bytes,
         }
 
@@ -112,7 +123,7 @@ class LineDecoder:
         """Go on where another decoder was."""
         self._partial = state["partial"].encode("latin-1")
         self._skipped_bytes = state["skipped"]
-        self._saw_lf = state["saw_lf"]
+        self._line_client = state["saw_lf"]
         self._last_feed_bytes = state["last"]
 
     def flush(self) -> bytes:
@@ -135,7 +146,7 @@ class LineDecoder:
 
     def _filter(self, lines: bytes) -> tuple[bytes, Overlong]:
         """Return *lines* without the empty and the over-long ones, and whether there were over-long ones."""
-        split = lines.split(b"\n")
+        split = [line if len(line) <= self.max_line_bytes else erase_bytes(line) for line in lines.split(b"\n")]
         kept = [line for line in split if line and len(line) <= self.max_line_bytes]
         overlong = any(len(line) > self.max_line_bytes for line in split)
         kept.append(b"")
@@ -143,6 +154,8 @@ class LineDecoder:
 
     def _cut_partial(self) -> Overlong:
         """Begin to skip the unfinished line if it is over the limit already."""
+        if len(self._partial) > self.max_line_bytes:
+            self._partial = erase_bytes(self._partial)
         if len(self._partial) <= self.max_line_bytes:
             return Overlong.NO
         skipped, self._partial = len(self._partial), b""

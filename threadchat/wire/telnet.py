@@ -5,6 +5,7 @@ Everything is refused, once an option, so that no two programs can refuse each o
 (RFC 1143's worry); TIMING-MARK alone is answered each time, because telnet(1) holds its output
 back after Ctrl-C until it is (RFC 860). Nothing is ever sent to a peer that has not sent IAC first.
 Sub-negotiations are skipped unread (so NEW-ENVIRON cannot do harm) and end by themselves when too long.
+Commands that stand for a key (erase, interrupt) become that key, as a terminal without telnet would send it.
 No socket, thread or clock here.
 """
 
@@ -15,6 +16,9 @@ from typing import TypedDict
 
 IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
 AYT = 246  # "are you there"
+#: Erase character, erase line, interrupt process: Backspace, Ctrl-U, Ctrl-C.
+EC, EL, IP = 247, 248, 244
+_KEYS = {EC: 0x08, EL: 0x15, IP: 0x03}
 TIMING_MARK = 6
 LOWEST_COMMAND = 236  # end of file (RFC 1184)
 
@@ -111,6 +115,8 @@ class TelnetFilter:
                     text.append(IAC)
                 elif byte == AYT:
                     answers += b"* Yes, I am here.\r\n"
+                elif byte in _KEYS:
+                    text.append(_KEYS[byte])
                 elif byte < LOWEST_COMMAND:  # no command at all: somebody's ÿ in Latin-1, perhaps, and then a line end
                     text.append(byte)
                 self._state = _State.DATA
