@@ -24,7 +24,7 @@ from threadchat.base.errors import ListenError
 from threadchat.base.heartbeat import Heartbeat
 from threadchat.base.limits import AddressCounter, AddressPacer
 from threadchat.base.log import Log
-from threadchat.chat.fanout import Fanout
+from threadchat.chat.fanout import ByteFanout, Fanout, send_batch
 from threadchat.chat.hub import Hub, Traffic
 from threadchat.config.sections import Config, Server
 from threadchat.net.connection import Connection
@@ -295,7 +295,9 @@ class Daemon:
             case "echo":
                 return EchoApp
             case "broadcast":
-                fanout: Fanout[BroadcastMember] = Fanout(self._watchdog.heartbeat(f"deliverer of {name}"))
+                fanout: ByteFanout[BroadcastMember] = Fanout(
+                    send_batch, self._watchdog.heartbeat(f"deliverer of {name}")
+                )
                 return lambda connection: BroadcastApp(connection, fanout, self._configs[name].echo_sender)
             case "chat":  # every chat listener is a door to the same chat
                 return lambda connection: ChatApp(connection, self._hub, self._configs[name])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 import time
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from tests.fakes import ListSink
 from tests.waiting import DEADLINE, until
 from threadchat.chat import fanout as fanout_module
-from threadchat.chat.fanout import Fanout, Message, send_batch, to_crlf
+from threadchat.chat.fanout import ByteFanout, Fanout, Message, send_batch
 
 TALKERS = 8
 LINES_EACH = 200
@@ -33,7 +32,7 @@ class Yielding(ListSink):
 class Recruiter(Yielding):
     """A receiver that brings another one along each time it is sent something: a join amid a delivery."""
 
-    def __init__(self, fanout: Fanout[ListSink]) -> None:
+    def __init__(self, fanout: ByteFanout[ListSink]) -> None:
         super().__init__()
         self._fanout = fanout
         self.recruits: list[ListSink] = []
@@ -89,7 +88,7 @@ def test_all_receivers_hold_one_order() -> None:
     Eight threads talk at once: every listener holds the same sequence, nothing lost or doubled, each
     talker's lines in its own order; and each talker holds that sequence without its own lines.
     """
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     talkers = [Yielding() for _ in range(TALKERS)]
     listeners = [Yielding() for _ in range(3)]
     for member in [*talkers, *listeners]:
@@ -114,7 +113,7 @@ def test_all_receivers_hold_one_order() -> None:
 @pytest.mark.usefixtures("eager_switching")
 def test_who_joins_amid_traffic_gets_a_suffix() -> None:
     """Everything posted after they came, nothing said before, and no hole in between."""
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     listener, recruiter = ListSink(), Recruiter(fanout)
     fanout.add(recruiter)
     fanout.add(listener)
@@ -140,7 +139,7 @@ def test_who_joins_amid_traffic_gets_a_suffix() -> None:
 @pytest.mark.usefixtures("eager_switching")
 def test_who_leaves_amid_traffic_has_a_prefix() -> None:
     """Until a member goes it lacks nothing."""
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     listener, leaver = Yielding(), Yielding()
     fanout.add(listener)
     fanout.add(leaver)
@@ -160,7 +159,7 @@ def test_who_leaves_amid_traffic_has_a_prefix() -> None:
 
 def test_a_talker_does_not_wait_for_the_deliverer() -> None:
     """While one thread delivers, others leave their lines and go; it sends them all as one batch."""
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     gate, listener = Gate(), ListSink()
     fanout.add(gate)
     fanout.add(listener)
@@ -178,7 +177,7 @@ def test_a_talker_does_not_wait_for_the_deliverer() -> None:
 
 def test_alone_a_line_goes_out_at_once() -> None:
     """A post has been delivered when it returns, if nobody else is delivering."""
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     listener = ListSink()
     fanout.add(listener)
     for line in (b"a\n", b"b\n"):
@@ -195,7 +194,7 @@ def test_talkers_faster_than_delivery_are_slowed(monkeypatch: pytest.MonkeyPatch
             time.sleep(0.002)  # not to wait for anything: this is what slow means
             super().send(data)
 
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     slow = Slow()
     fanout.add(slow)
     line = b"x" * 99 + b"\n"
@@ -211,7 +210,7 @@ def test_talkers_faster_than_delivery_are_slowed(monkeypatch: pytest.MonkeyPatch
 
 def test_a_member_is_listed_in_the_order_of_coming() -> None:
     """``members`` lists all, ``glance`` the first few with the number of all."""
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     first, second, third = (ListSink() for _ in range(3))
     for member in (first, second, third):
         fanout.add(member)
@@ -223,30 +222,89 @@ def test_a_member_is_listed_in_the_order_of_coming() -> None:
     assert len(fanout) == 2
 
 
-@given(
-    st.lists(st.tuples(st.integers(-1, 3), st.sampled_from([b"a\n", b"b\nc\n", b"", b"d\r\n"]))),
-    st.lists(st.booleans(), min_size=4, max_size=4),
-)
-def test_a_batch_is_everything_but_ones_own(said: list[tuple[int, bytes]], crlf: list[bool]) -> None:
-    """One piece a member: the messages of others in order, in the member's own line ends."""
-    members = [ListSink(wants) for wants in crlf]
+@given(st.lists(st.tuples(st.integers(-1, 3), st.sampled_from([b"a\n", b"b\nc\n", b"", b"d\r\n"]))))
+def test_a_batch_is_everything_but_ones_own(said: list[tuple[int, bytes]]) -> None:
+    """One piece a member: the messages of others in order."""
+    members = [ListSink() for _ in range(4)]
     send_batch([Message(members[n] if n >= 0 else None, data) for n, data in said], tuple(members))
     for number, member in enumerate(members):
         expected = b"".join(data for n, data in said if n != number)
-        assert member.data == (to_crlf(expected) if member.crlf else expected)
+        assert member.data == expected
         assert len(member.pieces) == (1 if expected else 0)
 
 
 def test_receivers_of_the_whole_batch_share_its_bytes() -> None:
-    """A batch is encoded once for each line end in use, not once for each member."""
-    members = [ListSink(crlf) for crlf, _ in itertools.product((False, True), range(3))]
+    members = [ListSink() for _ in range(3)]
     send_batch([Message(None, b"a\n"), Message(None, b"b\n")], tuple(members))
-    assert len({id(piece) for member in members for piece in member.pieces}) == 2
+    assert len({id(piece) for member in members for piece in member.pieces}) == 1
+
+
+def test_a_paused_member_is_passed_by_until_it_is_resumed() -> None:
+    """It is still a member, and listed."""
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
+    reader, other = ListSink(), ListSink()
+    fanout.add(reader)
+    fanout.add(other)
+    fanout.pause(reader)
+    fanout.post(Message(None, b"1\n"))
+    assert (reader.data, other.data, fanout.members()) == (b"", b"1\n", (reader, other))
+    assert not fanout.resume(reader, lambda last: last is None)
+    fanout.post(Message(None, b"2\n"))
+    assert fanout.resume(reader, lambda last: last == Message(None, b"2\n"))
+    fanout.post(Message(None, b"3\n"))
+    assert reader.data == b"3\n"
+    fanout.discard(reader)
+    assert fanout.glance(9) == ([other], 1)
+
+
+def test_who_comes_paused_waits_to_be_resumed() -> None:
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
+    reader = ListSink()
+    fanout.add(reader, paused=True)
+    fanout.post(Message(None, b"1\n"))
+    fanout.discard(reader)
+    fanout.pause(reader)  # it has gone: nothing is left of it
+    fanout.add(reader)
+    fanout.post(Message(None, b"2\n"))
+    assert reader.data == b"2\n"
+
+
+@pytest.mark.usefixtures("eager_switching")
+def test_who_is_resumed_amid_traffic_misses_nothing_and_gets_nothing_twice() -> None:
+    """It goes on exactly where it has got everything from elsewhere."""
+    kept: list[bytes] = []
+
+    def deliver(batch: list[Message[ListSink]], members: tuple[ListSink, ...]) -> None:
+        kept.extend(message.data for message in batch)  # and only then:
+        send_batch(batch, members)
+
+    fanout: ByteFanout[ListSink] = Fanout(deliver)
+    listener, reader = Yielding(), ListSink()
+    fanout.add(listener)
+    fanout.add(reader, paused=True)
+
+    def talk(number: int) -> None:
+        for line in range(LINES_EACH):
+            fanout.post(Message(None, b"%d:%d\n" % (number, line)))
+
+    def catch_up() -> None:
+        read = 0
+        while True:
+            news = kept[read:]
+            for data in news:
+                reader.send(data)
+            read += len(news)
+            if fanout.resume(reader, lambda last: not read or (last is not None and last.data == kept[read - 1])):
+                return
+
+    in_threads(catch_up, *[lambda number=number: talk(number) for number in range(4)])
+    assert reader.lines == listener.lines
+    assert len(listener.lines) == 4 * LINES_EACH
 
 
 def test_a_message_may_be_for_somebody_who_has_gone() -> None:
     """An author who is not a member (any more) makes no difference to the others."""
-    fanout: Fanout[ListSink] = Fanout()
+    fanout: ByteFanout[ListSink] = Fanout(send_batch)
     listener, gone = ListSink(), ListSink()
     fanout.add(listener)
     fanout.post(Message(gone, b"farewell\n"))

@@ -71,10 +71,12 @@ class TestSending:
             assert ends.connection.read(None) == b""
             assert 0 < len(ends.peer_reads_all()) < 1_000_000
 
-    def test_one_send_over_the_limit_is_cut_too(self, flusher: Flusher) -> None:
-        """Though nothing was queued before."""
+    def test_one_piece_may_be_over_the_limit(self, flusher: Flusher) -> None:
+        """A part of it is on its way already. The next one is too much."""
         with connected(flusher, max_queue_bytes=50_000) as ends:
             ends.connection.send(b"x" * 1_000_000)
+            assert ends.connection.reason is None
+            ends.connection.send(b"x")
             assert ends.connection.reason is CloseReason.SLOW_CONSUMER_BYTES
 
     def test_a_queue_within_the_limit_is_kept(self, flusher: Flusher) -> None:
@@ -154,6 +156,44 @@ class TestSending:
         assert not ends.connection.flush()
         ends.connection.send(b"later")
         assert ends.peer_reads(19) == b"greeting line later"
+
+
+class TestOffers:
+    """What a receiver without room need not take."""
+
+    def test_what_has_no_room_is_refused_whole(self, flusher: Flusher) -> None:
+        """What was accepted arrives, and nothing else; nobody is cut."""
+        with connected(flusher, max_queue_bytes=50_000) as ends:
+            accepted = [ends.connection.offer(b"%d" % (number % 10) * 1000) for number in range(1000)]
+            assert accepted.index(False) > 50
+            whole = b"".join(b"%d" % (number % 10) * 1000 for number, took in enumerate(accepted) if took)
+            assert ends.peer_reads(len(whole)) == whole
+            until(lambda: ends.connection._queue is None, "the queue to be gone")
+            assert ends.connection.offer(b"direct")
+            assert ends.peer_reads(6) == b"direct"
+            assert ends.connection.reason is None
+
+    def test_who_waits_for_room_is_called_when_all_has_been_taken(self, ends: Ends) -> None:
+        """Once."""
+        called: list[int] = []
+        assert not ends.connection.when_drained(lambda: called.append(0))
+        sent = ends.fill()
+        assert ends.connection.when_drained(lambda: called.append(1))
+        assert called == []
+        ends.peer_reads(sent)
+        until(lambda: called, "the call")
+        sent = ends.fill()
+        ends.peer_reads(sent)
+        until(lambda: ends.connection._queue is None, "the queue to be gone")
+        assert called == [1]
+
+    def test_one_that_is_cut_is_waited_for_by_nobody(self, ends: Ends) -> None:
+        called: list[int] = []
+        ends.fill()
+        ends.connection.when_drained(lambda: called.append(1))
+        ends.connection.cut(CloseReason.SHUTDOWN)
+        ends.connection.finish()
+        assert (called, ends.connection._on_drained) == ([], None)
 
 
 class TestAnswers:

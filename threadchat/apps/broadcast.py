@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from threadchat.base.errors import CloseReason
-from threadchat.chat.fanout import Fanout, Message
+from threadchat.chat.fanout import ByteFanout, Message
 from threadchat.net.connection import Connection
 from threadchat.net.handler import App
 
@@ -14,7 +14,6 @@ class BroadcastMember:
     """A connection as the fan-out knows it: bytes are never rewritten."""
 
     __slots__ = ("send",)
-    crlf = False
 
     def __init__(self, connection: Connection) -> None:
         self.send = connection.send
@@ -25,7 +24,7 @@ class BroadcastApp(App):
 
     __slots__ = ("_author", "_connection", "_fanout", "_member")
 
-    def __init__(self, connection: Connection, fanout: Fanout[BroadcastMember], echo_sender: bool) -> None:
+    def __init__(self, connection: Connection, fanout: ByteFanout[BroadcastMember], echo_sender: bool) -> None:
         self._fanout = fanout
         self._connection = connection
         self._member = BroadcastMember(connection)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from threadchat.base.errors import CloseReason
-from threadchat.chat.fanout import Fanout, Message
+from threadchat.chat.fanout import ByteFanout, Fanout, Message, send_batch
 from threadchat.net.connection import Connection
 from threadchat.workers.rpc_server import Method
 
@@ -22,7 +22,6 @@ class WorkerConnection:
     """A connection as workers can reach it, and as the fan-out knows it: bytes are never rewritten."""
 
     __slots__ = ("_connection", "send", "server")
-    crlf = False
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -41,7 +40,7 @@ class WorkerConnections:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_uuid: dict[str, WorkerConnection] = {}
-        self._by_server: defaultdict[str, Fanout[WorkerConnection]] = defaultdict(Fanout)
+        self._by_server: defaultdict[str, ByteFanout[WorkerConnection]] = defaultdict(lambda: Fanout(send_batch))
 
     def add(self, uuid: str, connection: WorkerConnection) -> None:
         """Make *connection* one that can be reached."""

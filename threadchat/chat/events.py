@@ -18,7 +18,7 @@ class Kind(StrEnum):
     SAID = "said"
     DID = "did"  # /me
     JOINED = "joined"  # the lines are the names
-    LEFT = "left"  # the lines are the names
+    LEFT = "left"  # each line is a name, and, behind a blank, the room it has left for, if it has
     RENAMED = "renamed"  # each line is the old name, a blank, the new name
     TOPIC = "topic"  # the name is whose doing it is, the line is the topic; empty: there is none any more
     MODERATED = "moderated"  # the name is whose doing it is, the line says what

@@ -7,6 +7,11 @@ that is pending as one batch, sends it to every member with one call each, and l
 Hendler et al. 2010; ergo's elected writer, one level up). Under load batches grow by themselves; alone,
 a message goes out at once.
 
+What a batch is turned into is not the fan-out's business: it is given a function for that. :func:`send_batch` is the
+one for plain bytes. A chat room has one of its own (delivery.py).
+
+A member can be *paused*: batches pass it by, until it is *resumed* exactly where it has everything else.
+
 Callable from any thread. ``_lock`` guards memory only; no member is called while it is held. Not here:
 sockets, wording, who may say what.
 """
@@ -15,6 +20,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sized
 from itertools import islice
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -29,29 +35,43 @@ MAX_YIELDS = 8
 
 
 class Receiver(Protocol):
-    """What a fan-out needs of a member."""
-
-    #: Whether lines end in CRLF for this member (a telnet client) instead of LF.
-    crlf: bool
+    """What :func:`send_batch` needs of a member."""
 
     def send(self, data: bytes, /) -> None:
         """Send *data* or queue it; never blocks, never raises."""
 
 
-M = TypeVar("M", bound=Receiver)
+M = TypeVar("M")
+R = TypeVar("R", bound=Receiver)
 
 
-class Message(NamedTuple, Generic[M]):
+class Message(NamedTuple, Generic[R]):
     """Bytes for every member but the author, who knows what they said."""
 
-    author: M | None
+    author: R | None
     data: bytes
 
 
-class Fanout(Generic[M]):
-    """The members of one room (or one broadcast listener) and what is on its way to them."""
+class Item(Protocol):
+    """What is posted. The size of ``data`` counts against the high-water mark."""
 
-    def __init__(self, heartbeat: Heartbeat | None = None) -> None:
+    @property
+    def data(self) -> Sized:
+        """What is to be sent, or what that is made of."""
+
+
+I = TypeVar("I", bound=Item)  # noqa: E741, an item
+
+
+class Fanout(Generic[M, I]):
+    """
+    The members of one room (or one broadcast listener) and what is on its way to them.
+
+    *deliver* sends a batch of items to members; it is called by one thread at a time, with no lock held.
+    """
+
+    def __init__(self, deliver: Callable[[list[I], tuple[M, ...]], None], heartbeat: Heartbeat | None = None) -> None:
+        self._deliver = deliver
         #: Beats for every batch: the deliverer's, whoever that is.
         self._heartbeat = heartbeat or Heartbeat("deliverer")
         self._heartbeat.rest()
@@ -61,24 +81,48 @@ class Fanout(Generic[M]):
         self._taken = threading.Condition(self._lock)  # for talkers over the high-water mark
         self._delivering = False  # some thread is the deliverer
         self._members: dict[M, None] = {}
+        self._paused: set[M] = set()
         self._snapshot: tuple[M, ...] | None = ()
-        self._pending: list[Message[M]] = []
+        self._pending: list[I] = []
         self._pending_bytes = 0
+        self._last: I | None = None  # of the batch that was taken last
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, member: M) -> None:
-        """Make *member* a receiver of everything that is posted from now on."""
+    def add(self, member: M, *, paused: bool = False) -> None:
+        """Make *member* a receiver of everything that is posted from now on, or, *paused*, once it is resumed."""
         with self._lock:
             self._members[member] = None
+            if paused:
+                self._paused.add(member)
             self._snapshot = None
 
     def discard(self, member: M) -> None:
         """Make *member* a receiver no longer. A batch already on its way may still reach it."""
         with self._lock:
             self._members.pop(member, None)
+            self._paused.discard(member)
             self._snapshot = None
+
+    def pause(self, member: M) -> None:
+        """Let batches pass *member* by, from the next one on."""
+        with self._lock:
+            if member in self._members:
+                self._paused.add(member)
+                self._snapshot = None
+
+    def resume(self, member: M, is_next: Callable[[I | None], bool]) -> bool:
+        """
+        Let *member* receive the next batch again, if *is_next* says that it has everything up to the last one.
+
+        That is called with the last item of the last batch that was taken. Returns whether the member is not paused.
+        """
+        with self._lock:
+            if member in self._paused and is_next(self._last):
+                self._paused.discard(member)
+                self._snapshot = None
+            return member not in self._paused
 
     def glance(self, most: int) -> tuple[list[M], int]:
         """Return the first *most* members, and how many there are in all."""
@@ -88,23 +132,23 @@ class Fanout(Generic[M]):
     def members(self) -> tuple[M, ...]:
         """Return the members, in the order they came."""
         with self._lock:
-            return self._current()
+            return tuple(self._members)
 
-    def post(self, *messages: Message[M]) -> None:
-        """Send *messages*, one after the other, after all that was posted before. May deliver for others."""
-        self.deliver(self.append(*messages))
+    def post(self, *items: I) -> None:
+        """Send *items*, one after the other, after all that was posted before. May deliver for others."""
+        self.deliver(self.append(*items))
 
-    def append(self, *messages: Message[M]) -> bool:
+    def append(self, *items: I) -> bool:
         """
-        Give *messages* their place in the order. Memory only: :meth:`deliver` has to be called next, with the result.
+        Give *items* their place in the order. Memory only: :meth:`deliver` has to be called next, with the result.
 
         That is whether the calling thread has become the deliverer. Nobody else delivers until it finds nothing
         pending, under the same lock that others append under; so nothing can be left behind in between.
         """
         with self._lock:
-            self._pending += messages
-            for message in messages:
-                self._pending_bytes += len(message.data)
+            self._pending += items
+            for item in items:
+                self._pending_bytes += len(item.data)
             elected = not self._delivering and bool(self._pending)
             self._delivering |= elected
             return elected
@@ -118,7 +162,7 @@ class Fanout(Generic[M]):
             return
         try:
             while taken := self._take():
-                send_batch(*taken)
+                self._deliver(*taken)
         except BaseException:  # a bug; but it must not cost the room its deliverer
             with self._lock:
                 self._heartbeat.rest()
@@ -126,7 +170,7 @@ class Fanout(Generic[M]):
                 self._taken.notify_all()
             raise
 
-    def _take(self) -> tuple[list[Message[M]], tuple[M, ...]] | None:
+    def _take(self) -> tuple[list[I], tuple[M, ...]] | None:
         """
         Take what is pending, and the members it is for: who joins later gets nothing said before.
 
@@ -143,6 +187,7 @@ class Fanout(Generic[M]):
             if self._pending_bytes > HIGH_WATER_BYTES:
                 self._taken.notify_all()
             batch, self._pending, self._pending_bytes = self._pending, [], 0
+            self._last = batch[-1]
             return batch, self._current()
 
     def _gather(self) -> None:
@@ -162,38 +207,31 @@ class Fanout(Generic[M]):
     def _current(self) -> tuple[M, ...]:
         """Return the member snapshot, rebuilt only when needed. Caller holds the lock."""
         if self._snapshot is None:
-            self._snapshot = tuple(self._members)
+            self._snapshot = tuple(member for member in self._members if member not in self._paused)
         return self._snapshot
 
 
-def send_batch(batch: list[Message[M]], members: tuple[M, ...]) -> None:
+#: One that sends bytes as they are.
+ByteFanout = Fanout[R, Message[R]]
+
+
+def send_batch(batch: list[Message[R]], members: tuple[R, ...]) -> None:
     """Send *batch* to *members*, one piece each; an author's piece is without their own messages."""
     whole = b"".join([message.data for message in batch])
-    own: dict[M | None, list[tuple[int, int]]] = {}
+    own: dict[R, list[tuple[int, int]]] = {}
     start = 0
     for message in batch:
         end = start + len(message.data)
         if message.author is not None:
             own.setdefault(message.author, []).append((start, end))
         start = end
-    whole_crlf = b""
     for member in members:
-        data = whole if member not in own else _without(whole, own[member])
-        if member.crlf:
-            if data is whole:
-                data = whole_crlf = whole_crlf or to_crlf(whole)
-            else:
-                data = to_crlf(data)
+        data = whole if member not in own else without(whole, own[member])
         if data:
             member.send(data)
 
 
-def to_crlf(data: bytes) -> bytes:
-    """Return LF-ended lines CRLF-ended."""
-    return data.replace(b"\n", b"\r\n")
-
-
-def _without(data: bytes, spans: list[tuple[int, int]]) -> bytes:
+def without(data: bytes, spans: list[tuple[int, int]]) -> bytes:
     """Return *data* without *spans*, which are in order and do not overlap."""
     if len(spans) == 1:
         ((start, end),) = spans

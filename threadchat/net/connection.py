@@ -156,7 +156,7 @@ class Connection(Sender):
                     self._socket.shutdown(socket.SHUT_RDWR)
                 self._kept.forget()
             self._socket.close()
-        self._app_state = None  # or they would hold each other for the garbage collector
+        self._app_state = self._on_drained = None  # or they would hold each other for the garbage collector
         self._slot.give_back()
         self._finished = True
         self._turn.release()

@@ -34,6 +34,11 @@ class SendQueue:
         """Return what is next to be sent. The queue must not be empty."""
         return memoryview(self._pieces[0])[self._sent :]
 
+    def skip(self, count: int) -> None:
+        """Leave out *count* bytes of the head, which are on their way already."""
+        self.bytes -= count
+        self._sent = count
+
     def advance(self, count: int, now: float) -> None:
         """Forget *count* bytes of the head, which have been sent."""
         self.bytes -= count

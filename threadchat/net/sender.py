@@ -1,8 +1,9 @@
 """
 The sending half of a connection: anybody sends, and nobody waits.
 
-Sending never blocks: what the kernel does not take goes into a bounded queue that the flusher finishes. A receiver over
-the limit, in bytes or in time, is cut off by name (slow consumer).
+Sending never blocks: what the kernel does not take goes into a bounded queue that the flusher finishes. A receiver
+that takes nothing for too long is cut off by name (slow consumer). So is one over the limit in bytes, unless what is
+sent is only *offered*: the receiver can have that later, from somewhere else.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Sender:
         "_kept",
         "_lock",
         "_max_queue_bytes",
+        "_on_drained",
         "_queue",
         "_send_timeout",
         "_socket",
@@ -51,6 +53,7 @@ class Sender:
         self._send_timeout = send_timeout
         self._lock = threading.Lock()
         self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
+        self._on_drained: Callable[[], None] | None = None
         self._broken = False  # sending has failed, or is over
         self._kept: Kept | None = None  # a successor will find it
         self.reason: CloseReason | None = None
@@ -59,12 +62,27 @@ class Sender:
     # Called by any thread -----------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
-        """Send *data*, or queue what the kernel does not take. Never blocks, never raises."""
+        """Send *data*, or queue what the kernel does not take; over the limit, cut the receiver off. Never blocks."""
+        while not self.offer(data):
+            with self._lock:
+                if self._queue is not None:
+                    self._enqueue(self._queue, data)
+                    return
+
+    def offer(self, data: bytes) -> bool:
+        """
+        Send *data*, unless it would have to be queued, and there is no room; return whether it was sent or queued.
+
+        Never blocks, never raises.
+        """
         lock = self._lock
         lock.acquire()  # with a `with`, a delivery would cost a quarter more of Python's time
         try:
-            if self._queue is not None:
-                self._enqueue(self._queue, data)
+            queue = self._queue
+            if queue is not None:
+                if queue.bytes + len(data) > self._max_queue_bytes:
+                    return False
+                queue.append(data)
             elif not self._broken:
                 try:
                     sent = self._socket.send(data, _DONTWAIT)
@@ -72,12 +90,28 @@ class Sender:
                     sent = 0
                 self.bytes_out += sent
                 if sent < len(data):
-                    self._lag(data[sent:])
+                    self._queue = SendQueue(time.monotonic())
+                    self._queue.append(data)
+                    self._queue.skip(sent)
+                    self._await_room()
         except OSError:
             # The peer is gone. What it said before may still wait to be read, so nothing is shut down.
             self._broken = True
         finally:
             lock.release()
+        return True
+
+    def when_drained(self, action: Callable[[], None]) -> bool:
+        """
+        Have *action* called once, when all that is queued has been taken, by whoever finds that; it must not block.
+
+        Returns False, and forgets it, if nothing is queued now.
+        """
+        with self._lock:
+            if self._queue is None:
+                return False
+            self._on_drained = action
+            return True
 
     def cork(self) -> None:
         """Hold back what is sent from now on, in order, until :meth:`flush`."""
@@ -128,6 +162,15 @@ class Sender:
 
     def flush(self) -> bool:
         """Send what the kernel will take of the queue; return whether there is more."""
+        more = self._flush()
+        if not more and self._on_drained is not None:
+            with self._lock:
+                action, self._on_drained = self._on_drained, None
+            if action is not None:
+                action()
+        return more
+
+    def _flush(self) -> bool:
         with self._lock:
             queue = self._queue
             if queue is None:
@@ -152,12 +195,6 @@ class Sender:
                 self._cut(CloseReason.SLOW_CONSUMER_TIME)
 
     # Caller holds the send lock -----------------------------------------------------------------
-
-    def _lag(self, unsent: bytes) -> None:
-        self._queue = SendQueue(time.monotonic())
-        self._enqueue(self._queue, unsent)
-        if self._queue is not None:
-            self._await_room()
 
     def _await_room(self) -> None:
         if self._kept:

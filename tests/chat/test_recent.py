@@ -1,0 +1,70 @@
+"""The last lines of a room, for whoever enters."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from threadchat.chat.events import TALK, Event, Kind
+from threadchat.chat.formats import PlainFormat, plain
+from threadchat.chat.recent import Recent
+
+
+class Counting(PlainFormat):
+    """A format that counts what it has encoded."""
+
+    encoded = 0
+
+    def event(self, event: Event) -> bytes:
+        """Count it."""
+        self.encoded += 1
+        return super().event(event)
+
+
+def said(number: int, *lines: str) -> Event:
+    return Event(Kind.SAID, number, len(lines), 0, "alice", "\n".join(lines))
+
+
+def test_it_is_the_last_lines_and_how_far_they_go() -> None:
+    recent = Recent(3, [said(1, "a"), said(2, "b")], 9)
+    assert recent.replay(plain()) == (2, b"alice: a\nalice: b\n", 9)
+    recent.add([said(10, "c", "d")], 11)
+    assert recent.replay(plain()) == (3, b"alice: b\nalice: c\nalice: d\n", 11)
+
+
+def test_comings_and_goings_do_not_push_out_talk() -> None:
+    recent = Recent(1, [said(1, "a")], 1)
+    recent.add([Event(Kind.JOINED, 2, 1, 0, "", "bob")], 2)
+    assert recent.replay(plain()) == (1, b"alice: a\n", 2)
+
+
+def test_many_who_come_at_once_share_one_encoding() -> None:
+    """Also while others come and go."""
+    recent, wire = Recent(20, [said(1, "a")], 1), Counting(False, False, False)
+    for number in range(2, 100):
+        recent.replay(wire)
+        recent.add([Event(Kind.JOINED, number, 1, 0, "", "bob")], number)
+    assert wire.encoded == 1
+    recent.add([said(100, "b")], 100)
+    recent.replay(wire)
+    assert wire.encoded == 3
+
+
+def test_there_may_be_none() -> None:
+    recent = Recent(0, [said(1, "a")], 1)
+    recent.add([said(2, "b")], 2)
+    assert recent.replay(plain()) == (0, b"", 2)
+
+
+@given(st.lists(st.tuples(st.sampled_from([Kind.SAID, Kind.DID, Kind.JOINED]), st.integers(1, 4))), st.integers(0, 6))
+def test_it_is_always_the_last_of_all(happened: list[tuple[Kind, int]], most: int) -> None:
+    """Whatever happens, in pieces of whatever size."""
+    recent, lines, number = Recent(most, [], 0), list[bytes](), 0
+    for kind, size in happened:
+        event = Event(kind, number + 1, size, 0, "a", "\n".join(str(number + 1 + i) for i in range(size)))
+        number = event.last
+        recent.add([event], number)
+        if kind in TALK:
+            lines += plain().event(event).splitlines(keepends=True)
+    expected = lines[-most:] if most else []
+    assert recent.replay(plain()) == (len(expected), b"".join(expected), number)

@@ -1,0 +1,114 @@
+"""
+Wire formats: how events become bytes. One object for each way, shared by all who have chosen it.
+
+A batch is encoded once for each format in use, whoever has it. Here are the plain lines that people read; others will
+stand beside them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from threadchat.chat.events import Event, Kind
+from threadchat.chat.history import Gap
+
+#: Up to so many are named, a line each; more of a kind become one line with their number.
+MAX_NAMED = 3
+
+
+class Format(Protocol):
+    """A way to write events. Two of a kind are the same object, so that it can be looked up by identity."""
+
+    def event(self, event: Event) -> bytes:
+        """Return the lines of *event*."""
+
+    def notice(self, text: str) -> bytes:
+        """Return a line of the server's own, for one person."""
+
+    def line(self, text: str) -> bytes:
+        """Return *text*, which is a whole line and safe, for one person."""
+
+    def gap(self, gap: Gap) -> bytes:
+        """Return what tells of a gap."""
+
+
+class PlainFormat:
+    """Lines for people, as they have chosen them: LF or CRLF, with or without numbers and times of day."""
+
+    __slots__ = ("_bare", "_end", "crlf", "numbers", "times")
+
+    def __init__(self, crlf: bool, numbers: bool, times: bool) -> None:
+        self.crlf, self.numbers, self.times = crlf, numbers, times
+        self._end = "\r\n" if crlf else "\n"
+        self._bare = not numbers and not times
+
+    def event(self, event: Event) -> bytes:
+        """Return the lines of *event*."""
+        if event.kind is Kind.SAID and self._bare:  # nearly always; and no more Python for many lines than for one
+            between = f"{self._end}{event.name}: "
+            return f"{event.name}: {event.text.replace(chr(10), between)}{self._end}".encode()
+        lines = [f"{self._stamp(event, first, last)}{line}{self._end}" for first, last, line in _lines(event)]
+        return "".join(lines).encode()
+
+    def notice(self, text: str) -> bytes:
+        """Return a line of the server's own, for one person."""
+        return f"* {text}{self._end}".encode()
+
+    def line(self, text: str) -> bytes:
+        """Return *text*, which is a whole line and safe, for one person."""
+        return f"{text}{self._end}".encode()
+
+    def gap(self, gap: Gap) -> bytes:
+        """Return what tells of a gap."""
+        if gap.first == gap.last:
+            return self.notice(f"#{gap.first} is missing here: it is not kept.")
+        return self.notice(f"#{gap.first} to #{gap.last} are missing here: they are not kept.")
+
+    def _stamp(self, event: Event, first: int, last: int) -> str:
+        """Return what stands before a line that is for the numbers *first* to *last*."""
+        number = f"#{first} " if first == last else f"#{first}-{last} "
+        time = datetime.fromtimestamp(event.at / 1000).astimezone() if self.times else None
+        return (number if self.numbers else "") + (f"{time:%H:%M} " if time else "")
+
+
+#: Every combination there is.
+_PLAIN = {
+    (crlf, numbers, times): PlainFormat(crlf, numbers, times)
+    for crlf in (False, True)
+    for numbers in (False, True)
+    for times in (False, True)
+}
+
+
+def plain(*, crlf: bool = False, numbers: bool = False, times: bool = False) -> PlainFormat:
+    """Return the one format for these choices."""
+    return _PLAIN[crlf, numbers, times]
+
+
+def _lines(event: Event) -> list[tuple[int, int, str]]:
+    """Return the lines of an event as people read them, each with its first and its last number."""
+    if event.size > MAX_NAMED and event.kind in _MANY:
+        return [(event.number, event.last, f"* {event.size} people {_MANY[event.kind]}")]
+    return [(number, number, _line(event, line)) for number, line in enumerate(event.lines, event.number)]
+
+
+def _line(event: Event, line: str) -> str:
+    if event.kind is Kind.TOPIC:
+        return f"* {event.name} has set the topic: {line}" if line else f"* {event.name} has removed the topic"
+    if event.kind in _FORMS:
+        return _FORMS[event.kind].format(name=event.name, line=line)
+    who, _, other = line.partition(" ")
+    between = {Kind.JOINED: "joined", Kind.LEFT: "left for" if other else "left"}.get(event.kind, "is now")
+    return f"* {who} {between} {other}".rstrip()
+
+
+#: What people have to say, for people.
+_FORMS = {
+    Kind.SAID: "{name}: {line}",
+    Kind.DID: "** {name} {line}",
+    Kind.MODERATED: "* {name} {line}",
+}
+
+#: What is said of many people at once.
+_MANY = {Kind.JOINED: "joined", Kind.LEFT: "left", Kind.RENAMED: "changed their names"}
