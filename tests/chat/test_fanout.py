@@ -288,14 +288,14 @@ def test_who_is_resumed_amid_traffic_misses_nothing_and_gets_nothing_twice() -> 
             fanout.post(Message(None, b"%d:%d\n" % (number, line)))
 
     def catch_up() -> None:
-        read = 0
         while True:
-            news = kept[read:]
-            for data in news:
+            for data in kept[len(reader.pieces) :]:
                 reader.send(data)
-            read += len(news)
-            if fanout.resume(reader, lambda last: not read or (last is not None and last.data == kept[read - 1])):
+            if fanout.resume(reader, has_everything):
                 return
+
+    def has_everything(last: Message[ListSink] | None) -> bool:
+        return last is None or reader.pieces[-1:] == [last.data]
 
     in_threads(catch_up, *[lambda number=number: talk(number) for number in range(4)])
     assert reader.lines == listener.lines

@@ -48,7 +48,7 @@ class ChatApp(App):
         self._telnet = TelnetFilter()
         self._decoder = LineDecoder(limits.max_line_bytes)
         self._flood = TokenBucket(limits.flood_lines_per_second, limits.flood_burst_lines, time.monotonic)
-        self._session = Session(hub, connection.send, self._quit, server.ask_name)
+        self._session = Session(hub, connection, self._quit, server.ask_name)
         self._heard = False  # what has come is text
         self._first: list[bytes] = []  # the first reads, until that is known
         self._settled = False  # the decoder was, when it was saved
@@ -70,10 +70,10 @@ class ChatApp(App):
             self._judge(data)
             return
         text, answers = self._telnet.feed(data)
-        if self._telnet.active:
-            self._session.member.crlf = True
-            if answers:
-                self._connection.send(answers)
+        if answers:
+            self._connection.send(answers)
+        if self._telnet.active and not self._session.member.format.crlf:
+            self._session.choose(crlf=True)
         feed = self._decoder.feed(text)
         settled = self._decoder.settled
         if not settled or not self._settled or text is not data:
@@ -123,7 +123,7 @@ class ChatApp(App):
         self._telnet.restore(state["telnet"])
         self._decoder.restore(state["decoder"])
         self._session.restore(state["session"])
-        self._session.member.crlf = self._telnet.active
+        self._session.choose(crlf=self._telnet.active)
         if not intact:
             self._heard, self._first = True, []
             self._telnet.resynchronize()
@@ -135,7 +135,8 @@ class ChatApp(App):
         self.notify("Some lines may be missing here.")
 
     def resumed(self) -> None:
-        """Say what was held back."""
+        """Say what was held back, and go on reading what the room has said meanwhile."""
+        self._session.resume()
         self._say_held(saved=True)
         if self._heard:
             self._accept_first()

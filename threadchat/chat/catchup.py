@@ -10,11 +10,11 @@ was sent, it gets the next piece of the history. When there is no more, it is re
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 
 from threadchat.base.errors import HistoryError
-from threadchat.chat.delivery import Post
+from threadchat.chat.behind import Behind
+from threadchat.chat.delivery import Post, Rewind
 from threadchat.chat.fanout import Fanout
 from threadchat.chat.history import RoomHistory
 from threadchat.chat.member import Member
@@ -26,98 +26,62 @@ PIECE_BYTES = 64 * 1024
 _RETRY_SECONDS = 0.01
 
 
-class Behind:
-    """How far a member has got."""
-
-    __slots__ = ("_busy", "_lock", "_own", "_wanted", "position")
-
-    def __init__(self, position: int, own: Iterable[tuple[int, int]] = ()) -> None:
-        self.position = position  # it has everything up to this number
-        self._own = list(own)  # what it has said itself since, as first and last numbers
-        self._lock = threading.Lock()
-        self._busy = False
-        self._wanted = False
-
-    def begin(self) -> bool:
-        """Ask for work; return whether the caller is to do it. If not, somebody is at it, and will look again."""
-        with self._lock:
-            self._wanted = True
-            begins, self._busy = not self._busy, True
-            return begins
-
-    def again(self) -> bool:
-        """Return whether there is work, for whoever does it; False ends that."""
-        with self._lock:
-            again, self._wanted = self._wanted, False
-            self._busy = again
-            return again
-
-    def says(self, first: int, last: int) -> None:
-        """Note what the member says itself. By the room's deliverer, before that is kept."""
-        with self._lock:
-            self._own.append((first, last))
-
-    def said(self, number: int) -> bool:
-        """Return whether the member itself has said what has that *number*."""
-        with self._lock:
-            return any(first <= number <= last for first, last in self._own)
-
-    def state(self) -> tuple[int, list[tuple[int, int]]]:
-        """Return what another one needs to go on."""
-        with self._lock:
-            return self.position, [(first, last) for first, last in self._own if last > self.position]
-
-
 class CatchUp:
     """The members of one room that are behind."""
 
     def __init__(
-        self, history: RoomHistory, fanout: Fanout[Member, Post], later: Callable[[float, Callable[[], None]], None]
+        self,
+        history: RoomHistory,
+        fanout: Fanout[Member, Post | Rewind],
+        later: Callable[[float, Callable[[], None]], None],
     ) -> None:
         self._history = history
         self._fanout = fanout
         self._later = later
         self._first = history.last  # nothing after this was taken before the fan-out's first batch
 
-    def fall_behind(self, member: Member, position: int) -> None:
-        """Let *member*, who has everything up to *position*, read the rest. By the room's deliverer."""
-        member.behind = Behind(position)
+    def fall_behind(self, member: Member, position: int, own: Iterable[tuple[int, int]] = ()) -> None:
+        """
+        Let *member*, who has everything up to *position*, read the rest. By the room's deliverer.
+
+        *own* is what the member has said itself after that, as first and last numbers.
+        """
+        member.behind = Behind(position, own)
         self._fanout.pause(member)
-        self._when_drained(member)
+        if not member.outlet.when_drained(lambda: self.go_on(member)):
+            self._later(0.0, lambda: self.go_on(member))  # not here: this thread has others to serve
 
     def go_on(self, member: Member) -> None:
-        """Give *member* the next piece, if it is behind and has taken all before."""
+        """Give *member* the next piece, if it is behind and has taken all before. Reads the history."""
         behind = member.behind
         if behind is not None and behind.begin():
             while behind.again():
                 self._advance(member, behind)
 
-    def _when_drained(self, member: Member) -> None:
-        if not member.outlet.when_drained(lambda: self.go_on(member)):
-            self._later(0.0, lambda: self.go_on(member))  # not here: this thread has others to serve
-
     def _advance(self, member: Member, behind: Behind) -> None:
-        while not member.outlet.when_drained(lambda: self.go_on(member)):
+        while member.behind is behind and not member.outlet.when_drained(lambda: self.go_on(member)):
             if self._fanout.resume(member, lambda last: behind.position >= (last.last if last else self._first)):
-                member.behind = None
+                if member.behind is behind:
+                    member.behind = None
                 return
-            try:
-                if not self._send_next(member, behind):
-                    self._later(_RETRY_SECONDS, lambda: self.go_on(member))
-                    return
-            except HistoryError as problem:
-                # What cannot be read is a gap. The numbers that nobody can read now may be readable for others later.
-                member.notice(f"What was said here after #{behind.position} cannot be read just now: {problem}")
-                behind.position = self._history.last
+            if not self._send_next(member, behind):
+                # The room has just taken a batch, which is about to be in the history.
+                self._later(_RETRY_SECONDS, lambda: self.go_on(member))
+                return
 
     def _send_next(self, member: Member, behind: Behind) -> bool:
         """Send the next piece of the history; return whether there was one."""
-        events = self._history.read(behind.position, PIECE_BYTES)
+        try:
+            events = self._history.read(behind.position, PIECE_BYTES)
+        except HistoryError as problem:
+            member.notice(f"What came after #{behind.position} cannot be read just now: {problem}")
+            behind.position = self._history.last
+            return True
         upto = events[-1].last if events else self._history.last
         if upto <= behind.position:
             return False
         pieces = [(gap.first, member.format.gap(gap)) for gap in self._history.gaps(behind.position, upto)]
         pieces += [(event.number, member.format.event(event)) for event in events if not behind.said(event.number)]
         behind.position = upto
-        member.outlet.send(b"".join(piece for _, piece in sorted(pieces)))
+        member.outlet.send(b"".join([piece for _, piece in sorted(pieces)]))
         return True

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from threadchat.base.errors import ChatError
+from threadchat.chat.events import Kind
 from threadchat.chat.hub import Hub, list_names
 from threadchat.chat.member import Member
 from threadchat.chat.room import Room
@@ -96,7 +97,7 @@ def _join(caller: Caller, argument: str) -> None:
 
 
 def _me(caller: Caller, argument: str) -> None:
-    caller.room.say(caller.member, f"** {caller.member.name} {argument}\n".encode())
+    caller.room.say(caller.member, Kind.DID, [argument])
 
 
 def _msg(caller: Caller, argument: str) -> None:
@@ -105,7 +106,8 @@ def _msg(caller: Caller, argument: str) -> None:
     if receiver is caller.member:
         raise ChatError("That is you.")
     caller.room.introduce(caller.member)
-    receiver.tell(f"[from {caller.member.name}] {text}")
+    if not receiver.offer(receiver.format.line(f"[from {caller.member.name}] {text}")):
+        raise ChatError(f"{receiver.name} does not read just now, and has not got that.")
     caller.member.tell(f"[to {receiver.name}] {text}")
 
 

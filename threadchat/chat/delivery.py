@@ -28,6 +28,20 @@ class Post(NamedTuple):
         """What counts against the fan-out's high-water mark."""
         return self.event.text
 
+    @property
+    def last(self) -> int:
+        """The number up to which the room has got with it."""
+        return self.event.last
+
+
+class Rewind(NamedTuple):
+    """No event, but a place in the order: from here on *member* is behind, and has everything up to *position*."""
+
+    member: Member
+    position: int
+    last: int  # the number up to which the room has got
+    data: str  # what the member is told then
+
 
 class _Encoded:
     """A batch in one format."""

@@ -65,6 +65,14 @@ class PlainFormat:
             return self.notice(f"#{gap.first} is missing here: it is not kept.")
         return self.notice(f"#{gap.first} to #{gap.last} are missing here: they are not kept.")
 
+    def but(self, *, crlf: bool | None = None, numbers: bool | None = None, times: bool | None = None) -> PlainFormat:
+        """Return the format with these choices, and this one's where none is made."""
+        return plain(
+            crlf=self.crlf if crlf is None else crlf,
+            numbers=self.numbers if numbers is None else numbers,
+            times=self.times if times is None else times,
+        )
+
     def _stamp(self, event: Event, first: int, last: int) -> str:
         """Return what stands before a line that is for the numbers *first* to *last*."""
         number = f"#{first} " if first == last else f"#{first}-{last} "

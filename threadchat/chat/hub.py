@@ -9,14 +9,16 @@ Lock order: hub or a room, then a fan-out's; nothing else is ever nested.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from threadchat.base.errors import ChatError
 from threadchat.base.heartbeat import Heartbeat
-from threadchat.chat.member import Member
+from threadchat.chat.history import History
+from threadchat.chat.member import Member, Outlet
 from threadchat.chat.names import MAX_NAME_CHARACTERS, check_name, check_room_name, guest_name, name_keys
-from threadchat.chat.room import Later, Room
+from threadchat.chat.room import Room, Settings
 
 DEFAULT_ROOM = "lobby"
 
@@ -32,14 +34,14 @@ class Traffic(NamedTuple):
 class Hub:
     """The owner of all rooms and names of one chat. Each room's deliverer is given a *heartbeat*, by name."""
 
-    def __init__(
-        self, clock: Callable[[], float], later: Later, heartbeat: Callable[[str], Heartbeat] = Heartbeat
-    ) -> None:
-        self._clock = clock
-        self._later = later
+    def __init__(self, history: History, settings: Settings, heartbeat: Callable[[str], Heartbeat] = Heartbeat) -> None:
+        self._history = history
+        self._settings = settings
         self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._rooms: dict[str, Room] = {}
+        # Empty, but somebody may still have something to say in them: they are not made anew before that is over.
+        self._left: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
         self._places: dict[Member, Room] = {}
         #: Every key of every room's name. The default room keeps its own while it is empty.
         self._room_keys = dict.fromkeys(name_keys(DEFAULT_ROOM), DEFAULT_ROOM)
@@ -48,12 +50,12 @@ class Hub:
         self._next_guest = 1
         self._said_before = 0  # in rooms that are no more
 
-    def enter(self, send: Callable[[bytes], None]) -> Member:
-        """Return a new guest, who is reached with *send* and is in no room yet."""
+    def enter(self, outlet: Outlet) -> Member:
+        """Return a new guest, who is reached through *outlet* and is in no room yet."""
         with self._lock:
             while guest_name(self._next_guest) in self._guests:
                 self._next_guest += 1
-            member = Member(guest_name(self._next_guest), send)
+            member = Member(guest_name(self._next_guest), outlet)
             self._next_guest += 1
             self._guests[member.name] = member
             return member
@@ -72,8 +74,8 @@ class Hub:
                 self._taken |= dict.fromkeys(keys, member)
             else:
                 self._guests[name] = member
-            room = self._enter_room(member, room_name)
-        if stranger_until > self._clock():
+            room = self._enter_room(member, room_name, paused=member.behind is not None)
+        if stranger_until > self._settings.clock():
             room.await_introduction(member, name, stranger_until)
         else:
             member.introduced = True
@@ -110,7 +112,7 @@ class Hub:
             if name not in self._rooms:
                 self._refuse_look_alike(name)
             self._leave_room(member)
-            room = self._enter_room(member, name)
+            room = self._enter_room(member, name, paused=True)
         if left:
             left.left(member, member.name, to=name)
         room.joined(member, member.name)
@@ -142,10 +144,11 @@ class Hub:
         raise ChatError(f"There is nobody called {name[:MAX_NAME_CHARACTERS]}.")
 
     def rooms(self) -> list[tuple[str, int]]:
-        """Return every room's name and number of members, the fullest first."""
+        """Return every room's name and number of members, the fullest first; also those whose history is kept."""
+        rooms = dict.fromkeys(self._history.rooms(), 0)
         with self._lock:
-            rooms = [(room.name, len(room.fanout)) for room in self._rooms.values()]
-        return sorted(rooms, key=lambda room: (-room[1], room[0]))
+            rooms |= {room.name: len(room.fanout) for room in self._rooms.values()}
+        return sorted(rooms.items(), key=lambda room: (-room[1], room[0]))
 
     def traffic(self) -> Traffic:
         """Return how much goes on."""
@@ -161,13 +164,19 @@ class Hub:
             if other != name:
                 raise ChatError(f"The room {name} looks like {other}: say /join {other}, or choose another name.")
 
-    def _enter_room(self, member: Member, name: str) -> Room:
+    def _enter_room(self, member: Member, name: str, *, paused: bool = False) -> Room:
         """Put *member*, who is in no room, into the one called *name*, made if need be. Caller holds the lock."""
         room = self._rooms.get(name)
         if room is None:
-            room = self._rooms[name] = Room(name, self._clock, self._later, self._heartbeat(f"deliverer of {name}"))
+            room = self._left.pop(name, None)
+            if room is not None:
+                self._said_before -= room.fanout.taken
+            else:
+                heartbeat = self._heartbeat(f"deliverer of {name}")
+                room = Room(name, self._history.room(name), self._settings, heartbeat)
+            self._rooms[name] = room
             self._room_keys |= dict.fromkeys(name_keys(name), name)
-        room.fanout.add(member)
+        room.fanout.add(member, paused=paused)
         self._places[member] = room
         return room
 
@@ -181,7 +190,7 @@ class Hub:
         if room:
             room.fanout.discard(member)
             if not len(room.fanout):
-                del self._rooms[room.name]
+                self._left[room.name] = self._rooms.pop(room.name)
                 if room.name != DEFAULT_ROOM:
                     for key in name_keys(room.name):
                         self._room_keys.pop(key, None)

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
-from threadchat.chat.fanout import to_crlf
+from threadchat.chat.behind import Behind
+from threadchat.chat.formats import PlainFormat, plain
+
+
+class Outlet(Protocol):
+    """The way to one receiver. Callable from any thread; nothing here blocks or raises."""
+
+    def send(self, data: bytes, /) -> None:
+        """Send *data* or queue it. A receiver with far too much in its queue is cut off."""
+
+    def offer(self, data: bytes, /) -> bool:
+        """Send *data* or queue it, unless there is no room for it; return whether there was."""
+
+    def when_drained(self, action: Callable[[], None], /) -> bool:
+        """Have *action* called once when nothing is queued any more. False, and forget it: nothing is queued now."""
 
 
 class Member:
     """
     A connection as the rooms know it.
 
-    ``name`` is set by the hub only, under its lock, and may be read by any thread. ``crlf`` is set by the connection's
-    own thread. ``introduced`` is set by the rooms: its comings and goings are announced; until then it is a stranger
-    (presence.py). Where a member is, the hub knows.
+    ``name`` is set by the hub only, under its lock, and may be read by any thread. ``format`` is set by the
+    connection's own thread. ``introduced`` is set by the rooms: its comings and goings are announced; until then it is a stranger
+    (presence.py). ``behind`` is set while it reads the room's history (catchup.py). Where a member is, the hub knows.
     """
 
-    __slots__ = ("crlf", "introduced", "name", "named", "send")
+    __slots__ = ("behind", "format", "introduced", "name", "named", "offer", "outlet")
 
-    def __init__(self, name: str, send: Callable[[bytes], None]) -> None:
+    def __init__(self, name: str, outlet: Outlet) -> None:
         self.name = name
         self.named = False  # still a guest
         self.introduced = False
-        self.crlf = False
-        #: Send bytes or queue them; never blocks, never raises.
-        self.send = send
+        self.behind: Behind | None = None
+        self.format: PlainFormat = plain()
+        self.outlet = outlet
+        self.offer = outlet.offer  # at hand: it is looked up for every delivery
 
     def tell(self, *lines: str) -> None:
         """Send *lines*, which are whole and safe, to this member alone, as one piece."""
-        data = "".join([f"{line}\n" for line in lines]).encode()
-        self.send(to_crlf(data) if self.crlf else data)
+        self.outlet.send(b"".join([self.format.line(line) for line in lines]))
 
     def notice(self, *texts: str) -> None:
         """Send *texts* as lines of the server's own."""
-        self.tell(*[f"* {text}" for text in texts])
+        self.outlet.send(b"".join([self.format.notice(text) for text in texts]))

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple
 
-from threadchat.chat.fanout import Message
+from threadchat.chat.events import Kind
+from threadchat.chat.formats import MAX_NAMED
 from threadchat.chat.member import Member
-
-#: Up to so many are named, a line each; more of a kind become one line with their number.
-MAX_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -26,6 +24,15 @@ class _Change:
     name: str
     here: bool
     to: str | None = None  # the room it has left for
+
+
+class News(NamedTuple):
+    """What is to be announced: lines as events.Kind has them, and whom it is not for."""
+
+    about: Member | None
+    kind: Kind
+    text: str
+    size: int
 
 
 class _Stranger(NamedTuple):
@@ -93,28 +100,29 @@ class Presence:
         if change.before == (change.name if change.here else None):
             del self._changes[member]
 
-    def announce(self) -> list[Message[Member]]:
-        """Return the lines that say what has changed, and forget it."""
+    def announce(self) -> list[News]:
+        """Return what has changed, and forget it."""
         changes, self._changes = self._changes, {}
         news = changes.items()
         left = [(m, _left(c)) for m, c in news if not c.here and c.name == c.before]
-        renamed = [(m, f"{c.before} is now {c.name}") for m, c in news if c.before not in (None, c.name)]
+        renamed = [(m, f"{c.before} {c.name}") for m, c in news if c.before not in (None, c.name)]
         left_renamed = [(m, _left(c)) for m, c in news if not c.here and c.name != c.before]
-        joined = [(m, f"{c.name} joined") for m, c in news if c.before is None]
+        joined = [(m, c.name) for m, c in news if c.before is None]
         # A name is free before it can be taken: this way round the lines can be true one after the other.
         return [
-            *_lines(left, "left"),
-            *_lines(renamed, "changed their names"),
-            *_lines(left_renamed, "left"),
-            *_lines(joined, "joined"),
+            *_news(Kind.LEFT, left),
+            *_news(Kind.RENAMED, renamed),
+            *_news(Kind.LEFT, left_renamed),
+            *_news(Kind.JOINED, joined),
         ]
 
 
 def _left(change: _Change) -> str:
-    return f"{change.name} left for {change.to}" if change.to else f"{change.name} left"
+    return f"{change.name} {change.to}" if change.to else change.name
 
 
-def _lines(events: list[tuple[Member, str]], verb: str) -> list[Message[Member]]:
-    if len(events) > MAX_NAMED:
-        return [Message(None, f"* {len(events)} people {verb}\n".encode())]
-    return [Message(member, f"* {text}\n".encode()) for member, text in events]
+def _news(kind: Kind, changes: list[tuple[Member, str]]) -> list[News]:
+    """Return the news of one kind: a piece for each member, or, of many, one for all."""
+    if len(changes) > MAX_NAMED:
+        return [News(None, kind, "\n".join([line for _, line in changes]), len(changes))]
+    return [News(member, kind, line, 1) for member, line in changes]

@@ -1,39 +1,46 @@
 """
 The last lines of a room, at hand for whoever enters: encoded once, however many come at the same time.
 
-Filled by the room's deliverer; any thread may look. Locks guard memory only.
+Read from the history when the first one asks, and filled by the room's deliverer from then on. Any thread may look.
+Locks guard memory only.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from threadchat.base.errors import HistoryError
 from threadchat.chat.events import TALK, Event
 from threadchat.chat.formats import Format
+from threadchat.chat.history import RoomHistory
 
 
 class Recent:
     """The last talk, as much as makes *lines* lines, and how far it goes."""
 
-    def __init__(self, lines: int, tail: Iterable[Event], upto: int) -> None:
+    def __init__(self, lines: int, history: RoomHistory) -> None:
         self._most = lines
+        self._history = history
         self._lock = threading.Lock()
         self._events: deque[Event] = deque()
         self._lines = 0
-        self._upto = upto
+        self._upto = history.last
+        self._read = not lines  # the history has been read
         self._encoded: dict[Format, tuple[int, bytes]] = {}
-        self._append(tail)
 
-    def add(self, events: Iterable[Event], upto: int) -> None:
-        """Take what has just been kept, which goes up to the number *upto*."""
+    def add(self, events: Sequence[Event]) -> None:
+        """Take what has just been kept."""
         with self._lock:
-            self._append(events)
-            self._upto = upto
+            self._upto = events[-1].last
+            if self._read and self._most:
+                self._append(events)
 
     def replay(self, wire: Format) -> tuple[int, bytes, int]:
         """Return how many lines there are, what they are in a format, and up to which number that is everything."""
+        while not self._read:
+            self._read_history()
         with self._lock:
             if wire not in self._encoded:
                 events = list(self._events)
@@ -44,10 +51,20 @@ class Recent:
             lines, data = self._encoded[wire]
             return lines, data, self._upto
 
+    def _read_history(self) -> None:
+        """Read the history, unless something has been kept meanwhile, or somebody else was first."""
+        upto = self._upto
+        try:
+            tail = self._history.tail(self._most)
+        except HistoryError:  # the history says so to whoever asks for it; here it is a convenience
+            tail = []
+        with self._lock:
+            if not self._read and self._upto == upto:
+                self._append(tail)
+                self._read = True
+
     def _append(self, events: Iterable[Event]) -> None:
         """Caller holds the lock."""
-        if not self._most:
-            return
         for event in events:
             if event.kind in TALK:
                 self._encoded.clear()

@@ -5,18 +5,29 @@ Callable from any thread. The room adds to a fan-out what is special about peopl
 announced at once while few, and condensed while many come together, so that a thousand joins do not
 cost a thousand lines to a thousand people. Nobody hears of a port scan: a newcomer is a stranger, and not announced,
 until they say something, name themselves or have stayed a few seconds.
-Not here: who may join or speak (hub, session). Numbers and history will live where lines are posted.
+
+What happens is an event, and gets the room's next number with its place in the order. The deliverer keeps each batch in
+the history before it sends it: what anybody has seen is kept. Where that fails, the room goes on, and says so.
+Not here: who may join or speak (hub, session), what bytes an event becomes (formats).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
 
+from threadchat.base.errors import HistoryError
 from threadchat.base.heartbeat import Heartbeat
-from threadchat.chat.fanout import Fanout, Message
+from threadchat.chat.behind import Behind
+from threadchat.chat.catchup import CatchUp
+from threadchat.chat.delivery import Post, Rewind, own_places, send_posts
+from threadchat.chat.events import Event, Kind
+from threadchat.chat.fanout import Fanout
+from threadchat.chat.history import Gap, RoomHistory
 from threadchat.chat.member import Member
 from threadchat.chat.presence import Presence
+from threadchat.chat.recent import Recent
 
 #: Announcements are at least this far apart, in seconds, and further for each member they reach:
 #: what they cost is then bounded, however many come.
@@ -26,33 +37,72 @@ ANNOUNCE_SECONDS_PER_MEMBER = 0.001
 #: Whoever has stayed so long is no stranger any more, in seconds.
 STRANGER_SECONDS = 3.0
 
+#: How often a room whose history cannot be written tries again, in seconds.
+KEEP_AGAIN_SECONDS = 1.0
+
 #: Runs a function after so many seconds, on a thread that may deliver.
 Later = Callable[[float, Callable[[], None]], None]
+
+
+class Settings(NamedTuple):
+    """What all rooms of a chat have in common."""
+
+    clock: Callable[[], float]  # monotonic seconds
+    now: Callable[[], int]  # milliseconds since 1970, UTC
+    later: Later
+    replay: int = 20  # the lines that whoever enters is shown
 
 
 class Room:
     """One room. The hub adds and discards members; sessions say things."""
 
-    def __init__(self, name: str, clock: Callable[[], float], later: Later, heartbeat: Heartbeat | None = None) -> None:
+    def __init__(self, name: str, history: RoomHistory, settings: Settings, heartbeat: Heartbeat | None = None) -> None:
         self.name = name
-        self.fanout: Fanout[Member] = Fanout(heartbeat)
-        self._clock = clock
-        self._later = later
+        self.history = history
+        self.fanout: Fanout[Member, Post | Rewind] = Fanout(self._deliver, heartbeat)
+        self._clock, self._now, self._later, replay = settings
+        self._recent = Recent(replay, history)
+        self._catch_up = CatchUp(history, self.fanout, self._later)
         self._lock = threading.Lock()
+        self._number = history.last  # the last that was given
+        self._rewinds = 0  # among what is pending
+        self._keep_again_at: float | None = None  # None: the history can be written, as far as is known
         self._presence = Presence()
-        self._announced_at = clock() - ANNOUNCE_SECONDS
+        self._announced_at = self._clock() - ANNOUNCE_SECONDS
         self._waiting = False  # an announcement is due later
         self._watching = False  # for strangers who have stayed long enough
 
-    def say(self, author: Member, data: bytes) -> None:
-        """Send *data*, whole lines, to everybody but *author*."""
+    def say(self, author: Member, kind: Kind, lines: Sequence[str]) -> None:
+        """Have *author* say or do something, line by line, before everybody else."""
+        text = "\n".join(lines)
         with self._lock:
             # Nobody speaks before they have been announced, under the name they have now.
             if not author.introduced:
                 self._introduce(author)
             elected = author in self._presence and self._announce()
-            elected |= self.fanout.append(Message(author, data))
+            elected |= self._append(author, kind, author.name, text, len(lines))
         self.fanout.deliver(elected)
+
+    def enter(self, member: Member) -> None:
+        """Show *member*, whom the hub has added paused, what was said last, and let it follow from there."""
+        lines, data, upto = self._recent.replay(member.format)
+        if lines:
+            what = "last line" if lines == 1 else f"last {lines} lines"
+            end = member.format.notice("That was before you came.")
+            member.outlet.send(member.format.notice(f"The {what} here:") + data + end)
+        member.behind = Behind(upto)
+        self._catch_up.go_on(member)
+
+    def rewind(self, member: Member, position: int, header: str) -> None:
+        """Show *member* everything after the number *position*, behind a *header*, and let it follow from there."""
+        with self._lock:
+            self._rewinds += 1
+            elected = self.fanout.append(Rewind(member, position, self._number, header))
+        self.fanout.deliver(elected)
+
+    def go_on(self, member: Member) -> None:
+        """Go on with *member*, which another process has left behind."""
+        self._catch_up.go_on(member)
 
     def joined(self, member: Member, name: str) -> None:
         """Announce that *member* has come, called *name*; a stranger only when it is introduced."""
@@ -138,4 +188,60 @@ class Room:
         It is the lock that keeps others from speaking between being crossed off here and being announced.
         """
         self._announced_at = self._clock()
-        return self.fanout.append(*self._presence.announce())
+        elected = False
+        for about, kind, text, size in self._presence.announce():
+            elected |= self._append(about, kind, "", text, size)
+        return elected
+
+    def _append(self, author: Member | None, kind: Kind, name: str, text: str, size: int) -> bool:
+        """Give an event of *size* lines its numbers, and its place in the order. Caller holds the lock."""
+        first = self._number + 1
+        self._number += size
+        return self.fanout.append(Post(author, Event(kind, first, size, self._now(), name, text)))
+
+    # By the deliverer ---------------------------------------------------------------------------
+
+    def _deliver(self, batch: list[Post | Rewind], members: tuple[Member, ...]) -> None:
+        """Keep and send *batch*: the one way from here to a history or a receiver."""
+        posts, rewinds = self._split(batch)
+        if posts:
+            own = own_places(posts)
+            for author, places in own.items():
+                if author.behind is not None:
+                    for place in places:
+                        author.behind.says(posts[place].event.number, posts[place].event.last)
+            events = [event for _, event in posts]
+            trouble = self._keep(events)
+            self._recent.add(events)
+            for member in send_posts(posts, own, members):
+                spans = [(posts[place].event.number, posts[place].event.last) for place in own.get(member, ())]
+                self._catch_up.fall_behind(member, events[0].number - 1, spans)
+            if trouble:
+                for member in self.fanout.members():
+                    member.notice(trouble)
+        for member, position, _, header in rewinds:
+            member.notice(header)
+            self._catch_up.fall_behind(member, position)
+
+    def _split(self, batch: list[Post | Rewind]) -> tuple[list[Post], list[Rewind]]:
+        if not self._rewinds:  # nearly always
+            return cast(list[Post], batch), []
+        rewinds = [item for item in batch if isinstance(item, Rewind)]
+        with self._lock:
+            self._rewinds -= len(rewinds)
+        return [item for item in batch if isinstance(item, Post)], rewinds
+
+    def _keep(self, events: list[Event]) -> str | None:
+        """Keep *events*, or note that they are lost; return what everybody is to be told about that."""
+        failed_before = self._keep_again_at is not None
+        if self._keep_again_at is None or self._clock() >= self._keep_again_at:
+            try:
+                self.history.append(events)
+            except HistoryError as problem:
+                self._keep_again_at = self._clock() + KEEP_AGAIN_SECONDS
+                trouble = f"What is said here is not being kept just now: {problem}."
+            else:
+                self._keep_again_at = None
+                return "What is said here is kept again." if failed_before else None
+        self.history.note_lost(Gap(events[0].number, events[-1].last))
+        return None if failed_before else trouble

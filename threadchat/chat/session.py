@@ -12,8 +12,11 @@ from collections.abc import Callable
 from typing import NotRequired, TypedDict
 
 from threadchat.base.errors import ChatError
+from threadchat.chat.behind import Behind
 from threadchat.chat.commands import run_command
+from threadchat.chat.events import Kind
 from threadchat.chat.hub import DEFAULT_ROOM, Hub
+from threadchat.chat.member import Outlet
 from threadchat.chat.names import check_room_name
 from threadchat.chat.room import Room
 
@@ -47,6 +50,9 @@ class SessionState(TypedDict):
     stranger_until: NotRequired[float]  # predecessors that knew no strangers had none
     opening: bool
     adopted: list[str]
+    numbers: NotRequired[bool]
+    times: NotRequired[bool]
+    behind: NotRequired[list[list[int]] | None]
 
 
 class Session:
@@ -67,11 +73,9 @@ class Session:
         "owed",
     )
 
-    def __init__(
-        self, hub: Hub, send: Callable[[bytes], None], on_quit: Callable[[], None], ask_name: bool = False
-    ) -> None:
+    def __init__(self, hub: Hub, outlet: Outlet, on_quit: Callable[[], None], ask_name: bool = False) -> None:
         self.hub = hub
-        self.member = hub.enter(send)
+        self.member = hub.enter(outlet)
         self._room: Room | None = None  # until it has been greeted
         self._on_quit = on_quit
         self._has_quit = False
@@ -95,10 +99,11 @@ class Session:
         """Say *welcome*, and enter the default room."""
         company = self.hub.company(DEFAULT_ROOM)
         lines = [welcome, f"* You are {self.member.name}, {company} in {DEFAULT_ROOM}. Type /help for help."]
-        if self._ask_name:
-            lines.append("* What is your name?")
         self.member.tell(*lines)  # before joining: the welcome is the first line, whatever is said meanwhile
         self._room = self.hub.join(self.member, DEFAULT_ROOM)
+        self._room.enter(self.member)
+        if self._ask_name:
+            self.member.notice("What is your name?")
 
     def receive(self, lines: list[str]) -> None:
         """Take *lines* of text: say them, or do what they command."""
@@ -140,7 +145,9 @@ class Session:
         self._room = self.hub.join(self.member, wanted)
         self.changed = True
         self.owed += ANNOUNCED_COST
-        self.member.notice(f"You are in {self._room.name}, {company}.")
+        topic = f" The topic is: {self._room.history.topic}" if self._room.history.topic else ""
+        self.member.notice(f"You are in {self._room.name}, {company}.{topic}")
+        self._room.enter(self.member)
 
     def interrupt(self) -> bool:
         """Take Ctrl-C, with which people try to leave: say how. Returns whether that had to be said."""
@@ -164,15 +171,30 @@ class Session:
             "stranger_until": self.room.stranger_until(self.member),
             "opening": self._opening,
             "adopted": list(self._adopted),
+            "numbers": self.member.format.numbers,
+            "times": self.member.format.times,
+            "behind": behind.state() if (behind := self.member.behind) else None,
         }
 
     def restore(self, state: SessionState) -> None:
         """Be who that was, and where they were, before anything else happens here. Nobody is told."""
         stranger_until = state.get("stranger_until", 0.0)
+        if place := state.get("behind"):
+            self.member.behind = Behind.restored(place)
         self._room = self.hub.restore(self.member, state["name"], state["named"], state["room"], stranger_until)
+        self.choose(numbers=state.get("numbers", False), times=state.get("times", False))
         self._opening = state["opening"]
         self._adopted = tuple(state["adopted"])
         self._prefixes = self._own_prefixes()
+
+    def resume(self) -> None:
+        """Go on: after :meth:`restore`, when everybody is there."""
+        self.room.go_on(self.member)
+
+    def choose(self, *, crlf: bool | None = None, numbers: bool | None = None, times: bool | None = None) -> None:
+        """Have lines written otherwise from now on."""
+        self.member.format = self.member.format.but(crlf=crlf, numbers=numbers, times=times)
+        self.changed = True
 
     def leave(self) -> None:
         """The connection has ended."""
@@ -180,9 +202,7 @@ class Session:
 
     def _say(self, lines: list[str]) -> None:
         if lines:
-            prefix = self._prefixes[0]
-            text = prefix + f"\n{prefix}".join(lines) + "\n"
-            self.room.say(self.member, text.encode())
+            self.room.say(self.member, Kind.SAID, lines)
 
     def _without_prefix(self, line: str) -> str:
         """Return *line* without the talker's own name in front."""
