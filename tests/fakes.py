@@ -48,15 +48,34 @@ class FakeLater:
 
 
 class ListSink:
-    """A receiver that keeps what it is sent, piece by piece."""
+    """A receiver that keeps what it is sent, piece by piece; and has no room for more while it is *full*."""
 
-    def __init__(self, crlf: bool = False) -> None:
-        self.crlf = crlf
+    def __init__(self) -> None:
         self.pieces: list[bytes] = []
+        self.full = False
+        self._on_drained: Callable[[], None] | None = None
 
     def send(self, data: bytes) -> None:
         """Keep *data*."""
         self.pieces.append(data)
+
+    def offer(self, data: bytes) -> bool:
+        """Keep *data*, unless there is no room."""
+        if not self.full:
+            self.send(data)
+        return not self.full
+
+    def when_drained(self, action: Callable[[], None]) -> bool:
+        """Call *action* when there is room again."""
+        self._on_drained = action if self.full else None
+        return self.full
+
+    def drains(self) -> None:
+        """Have room again."""
+        self.full = False
+        action, self._on_drained = self._on_drained, None
+        if action:
+            action()
 
     @property
     def data(self) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import resource
 import socket
 import threading
@@ -26,7 +27,9 @@ from threadchat.base.limits import AddressCounter, AddressPacer
 from threadchat.base.log import Log
 from threadchat.chat.fanout import ByteFanout, Fanout, send_batch
 from threadchat.chat.hub import Hub, Traffic
+from threadchat.chat.room import Settings
 from threadchat.config.sections import Config, Server
+from threadchat.history.opening import open_history
 from threadchat.net.connection import Connection
 from threadchat.net.connection_set import ConnectionSet
 from threadchat.net.flusher import Flusher
@@ -79,7 +82,9 @@ class Daemon:
             log.warning("connections_dismissed", count=dismissed)
         self._numbers = itertools.count(max((stored.number for stored in self._stored), default=0) + 1)
         self._flusher = Flusher(self._watchdog.heartbeat("flusher"))
-        self._hub = Hub(time.monotonic, self._flusher.later, self._watchdog.heartbeat)
+        self._history = open_history(config.history, os.environ, log)
+        settings = Settings(time.monotonic, _now, self._flusher.later, config.history.replay)
+        self._hub = Hub(self._history, settings, self._watchdog.heartbeat)
         self._workers = WorkerService(config, log, placement) if config.tcp.needs_pool else None
         self._sets: dict[str, ConnectionSet] = {}
         self._addresses: dict[str, AddressCounter] = {}
@@ -138,6 +143,7 @@ class Daemon:
         if self._workers:
             self._workers.stop()
         self._flusher.stop()
+        self._history.close()
         self.handover.close()
         self._log.info("stopped", forced=forced)
 
@@ -304,6 +310,10 @@ class Daemon:
             case "worker":
                 assert self._workers is not None
                 return self._workers.app_factory(server)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _raise_descriptor_limit() -> None:

@@ -9,7 +9,8 @@ import pytest
 from tests.chat.people import WELCOME, Chat, Person
 from tests.fakes import FakeClock, FakeLater, ListSink
 from threadchat.chat.hub import Hub
-from threadchat.chat.session import ANNOUNCED_COST, MOST_AT_ONCE, Session, SessionState, up_to_command
+from threadchat.chat.caller import ANNOUNCED_COST
+from threadchat.chat.session import MOST_AT_ONCE, Session, SessionState, up_to_command
 
 
 @pytest.fixture

@@ -9,38 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from threadchat.base.errors import ChatError
+from threadchat.chat import past
+from threadchat.chat.caller import Caller
 from threadchat.chat.events import Kind
-from threadchat.chat.hub import Hub, list_names
-from threadchat.chat.member import Member
-from threadchat.chat.room import Room
+from threadchat.chat.hub import list_names
 
 _FORM = re.compile(r"/(\S*)\s*(.*?)\s*$")
 
 #: The most names that /who and /rooms list: more would be a flood, not an answer.
 MOST_LISTED = 50
-
-
-class Caller(Protocol):
-    """Whoever typed a command: a session, as far as the commands know it."""
-
-    member: Member
-    hub: Hub
-
-    @property
-    def room(self) -> Room:
-        """The room they are in."""
-
-    def rename(self, wanted: str) -> None:
-        """Take the name *wanted*. Raises ChatError."""
-
-    def join(self, wanted: str) -> None:
-        """Go to the room *wanted*. Raises ChatError."""
-
-    def quit(self) -> None:
-        """Say goodbye and end the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +102,12 @@ COMMANDS = (
     Command("join", "ROOM", "go to another room, or make it", _join, required=1),
     Command("msg", "NAME TEXT", "say something to one person only", _msg, required=2),
     Command("me", "TEXT", "say what you do", _me, required=1),
+    Command("history", "[LINES]", "show what was said last", past.show_history),
+    Command("since", "NUMBER", "show everything after that number, then go on", past.show_since, required=1),
+    Command("search", "WORDS", "show lines that have them, the newest first", past.search),
+    Command("topic", "[TEXT]", "show what this room is about, or set it", past.topic),
+    Command("numbers", "on|off", "show the numbers of lines", past.numbers, required=1),
+    Command("times", "on|off", "show the times of lines", past.times, required=1),
     Command("quit", "", "leave", _quit, aliases=("exit",)),
 )
 

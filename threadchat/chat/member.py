@@ -27,8 +27,9 @@ class Member:
     A connection as the rooms know it.
 
     ``name`` is set by the hub only, under its lock, and may be read by any thread. ``format`` is set by the
-    connection's own thread. ``introduced`` is set by the rooms: its comings and goings are announced; until then it is a stranger
-    (presence.py). ``behind`` is set while it reads the room's history (catchup.py). Where a member is, the hub knows.
+    connection's own thread. ``introduced`` is set by the rooms: its comings and goings are announced; until then it is
+    a stranger (presence.py). ``behind`` is set while it reads the room's history (catchup.py). Where it is, the hub
+    knows.
     """
 
     __slots__ = ("behind", "format", "introduced", "name", "named", "offer", "outlet")

@@ -72,6 +72,11 @@ class Room:
         self._waiting = False  # an announcement is due later
         self._watching = False  # for strangers who have stayed long enough
 
+    @property
+    def number(self) -> int:
+        """The last number that was given."""
+        return self._number
+
     def say(self, author: Member, kind: Kind, lines: Sequence[str]) -> None:
         """Have *author* say or do something, line by line, before everybody else."""
         text = "\n".join(lines)

@@ -13,6 +13,7 @@ from typing import NotRequired, TypedDict
 
 from threadchat.base.errors import ChatError
 from threadchat.chat.behind import Behind
+from threadchat.chat.caller import ANNOUNCED_COST
 from threadchat.chat.commands import run_command
 from threadchat.chat.events import Kind
 from threadchat.chat.hub import DEFAULT_ROOM, Hub
@@ -22,11 +23,6 @@ from threadchat.chat.room import Room
 
 #: A line of a client that puts its user's name in front itself.
 _PREFIXED = re.compile(r"([^\s:]+): ")
-
-#: What it costs, in lines beyond the one typed, to be announced under another name or in another room. That is as
-#: many lines as flood control lets somebody say in a second. So nobody can annoy others more by it than by talking.
-#: The name that replaces a guest's is free: everybody needs one.
-ANNOUNCED_COST = 20
 
 #: So many lines are looked through for commands at a time: whoever sends more is being slowed down anyway.
 MOST_AT_ONCE = 200
@@ -71,6 +67,7 @@ class Session:
         "hub",
         "member",
         "owed",
+        "searched",
     )
 
     def __init__(self, hub: Hub, outlet: Outlet, on_quit: Callable[[], None], ask_name: bool = False) -> None:
@@ -88,6 +85,7 @@ class Session:
         self.changed = False
         #: What the commands so far have cost, beyond a line each; set together with ``changed``, and reset like it.
         self.owed = 0
+        self.searched: tuple[list[str], int | None] | None = None
 
     @property
     def room(self) -> Room:
