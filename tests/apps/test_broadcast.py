@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.apps.fakes import FakeConnection
 from threadchat.apps.broadcast import BroadcastApp, BroadcastMember
 from threadchat.base.errors import CloseReason
-from threadchat.chat.fanout import Fanout
+from threadchat.chat.fanout import ByteFanout, Fanout, send_batch
 
 
-def joined(fanout: Fanout[BroadcastMember], echo_sender: bool = True) -> tuple[BroadcastApp, FakeConnection]:
+def joined(fanout: ByteFanout[BroadcastMember], echo_sender: bool = True) -> tuple[BroadcastApp, FakeConnection]:
     """Return a connected app, and its connection."""
     connection = FakeConnection()
     app = BroadcastApp(connection(), fanout, echo_sender)
@@ -25,7 +25,7 @@ def joined(fanout: Fanout[BroadcastMember], echo_sender: bool = True) -> tuple[B
 @given(st.lists(st.tuples(st.integers(0, 2), st.binary(min_size=1))), st.booleans())
 def test_everybody_gets_every_read_in_order(said: list[tuple[int, bytes]], echo_sender: bool) -> None:
     """Whole, unchanged, any bytes; the sender too where that is wanted."""
-    fanout: Fanout[BroadcastMember] = Fanout()
+    fanout: ByteFanout[BroadcastMember] = Fanout(send_batch)
     members = [joined(fanout, echo_sender) for _ in range(3)]
     for number, data in said:
         members[number][0].received(data)
@@ -35,7 +35,7 @@ def test_everybody_gets_every_read_in_order(said: list[tuple[int, bytes]], echo_
 
 def test_who_has_left_gets_nothing_more() -> None:
     """And the others go on."""
-    fanout: Fanout[BroadcastMember] = Fanout()
+    fanout: ByteFanout[BroadcastMember] = Fanout(send_batch)
     (ann, to_ann), (bob, to_bob) = joined(fanout), joined(fanout)
     bob.closed(CloseReason.RESET)
     ann.received(b"anybody?")
@@ -45,7 +45,7 @@ def test_who_has_left_gets_nothing_more() -> None:
 @pytest.mark.parametrize("echo_sender", [True, False])
 def test_reads_of_many_threads_do_not_interleave(echo_sender: bool) -> None:
     """One order for all who only listen, each read in one piece."""
-    fanout: Fanout[BroadcastMember] = Fanout()
+    fanout: ByteFanout[BroadcastMember] = Fanout(send_batch)
     (_, first), (_, second) = joined(fanout), joined(fanout)
     barrier = threading.Barrier(4)
 

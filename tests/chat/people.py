@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.fakes import FakeClock, ListSink
+from threadchat.chat.history import History
 from threadchat.chat.hub import Hub
-from threadchat.chat.room import Later
+from threadchat.chat.room import Later, Settings
 from threadchat.chat.session import Session
+from threadchat.history.memory import MemoryHistory
 
 WELCOME = "Welcome to the chatroom!"
 
@@ -22,13 +24,23 @@ def at_once(clock: FakeClock) -> Later:
     return later
 
 
+def settings(clock: FakeClock, later: Later, replay: int = 20) -> Settings:
+    """Return what rooms have in common, by a fake clock."""
+    return Settings(clock, lambda: int(clock.now * 1000), later, replay)
+
+
+def new_hub(clock: FakeClock, later: Later, history: History | None = None, replay: int = 20) -> Hub:
+    """Return an empty chat, which remembers in memory."""
+    return Hub(history or MemoryHistory(), settings(clock, later, replay))
+
+
 class Person:
     """Somebody with a session, who says things and hears things."""
 
     def __init__(self, hub: Hub, ask_name: bool = False) -> None:
         self.sink = ListSink()
         self.hung_up = 0
-        self.session = Session(hub, self.sink.send, self._hang_up, ask_name)
+        self.session = Session(hub, self.sink, self._hang_up, ask_name)
         self.session.greet(WELCOME)
 
     def _hang_up(self) -> None:
@@ -59,7 +71,7 @@ class Chat:
 
     def __init__(self, later: Later | None = None) -> None:
         clock = FakeClock()
-        self.hub = Hub(clock, at_once(clock) if later is None else later)
+        self.hub = new_hub(clock, at_once(clock) if later is None else later)
 
     def enter(self, name: str = "", ask_name: bool = False) -> Person:
         """Return a newcomer, called *name* if there is one; nobody has anything left to hear."""

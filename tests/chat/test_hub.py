@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.chat.people import at_once
+from tests.chat.people import at_once, new_hub
 from tests.fakes import FakeClock, FakeLater, ListSink
 from threadchat.base.errors import ChatError
+from threadchat.chat.events import Kind
 from threadchat.chat.hub import DEFAULT_ROOM, Hub, list_names
 from threadchat.chat.member import Member
 
@@ -23,15 +24,15 @@ def clock() -> FakeClock:
 @pytest.fixture
 def hub(clock: FakeClock) -> Hub:
     """An empty chat."""
-    return Hub(clock, at_once(clock))
+    return new_hub(clock, at_once(clock))
 
 
 def enters(hub: Hub, name: str = "", room: str = DEFAULT_ROOM) -> Member:
     """Return a newcomer in *room*, called *name* if there is one."""
-    member = hub.enter(ListSink().send)
+    member = hub.enter(ListSink())
     if name:
         hub.rename(member, name)
-    hub.join(member, room)
+    hub.join(member, room).enter(member)
     return member
 
 
@@ -55,7 +56,7 @@ class TestNames:
 
     def test_newcomers_are_numbered_guests(self, hub: Hub) -> None:
         """Each has a name of their own, in no room yet."""
-        first, second = (hub.enter(ListSink().send) for _ in range(2))
+        first, second = (hub.enter(ListSink()) for _ in range(2))
         assert (first.name, second.name) == ("guest-1", "guest-2")
         assert not first.named
         assert hub.rooms() == []
@@ -165,7 +166,7 @@ class TestRooms:
 
     def test_who_moves_is_in_one_room(self, hub: Hub) -> None:
         """Out of the old one, in the new one."""
-        ann, bob = (hub.enter(ListSink().send) for _ in range(2))
+        ann, bob = (hub.enter(ListSink()) for _ in range(2))
         lobby = hub.join(ann, DEFAULT_ROOM)
         assert hub.join(bob, DEFAULT_ROOM) is lobby
         den = hub.join(ann, "den")
@@ -188,15 +189,16 @@ class TestRooms:
 
     def test_leaving_is_for_those_in_no_room_too(self, hub: Hub) -> None:
         """A connection may end before its session has entered."""
-        hub.leave(hub.enter(ListSink().send))
+        hub.leave(hub.enter(ListSink()))
         assert hub.rooms() == []
 
     def test_comings_and_goings_are_announced_in_the_room_concerned(self, hub: Hub, clock: FakeClock) -> None:
         """And nowhere else."""
         sinks = {name: ListSink() for name in ("lobby", "den")}
         for room, sink in sinks.items():
-            hub.join(hub.enter(sink.send), room)
-        ann = hub.enter(ListSink().send)
+            listener = hub.enter(sink)
+            hub.join(listener, room).enter(listener)
+        ann = hub.enter(ListSink())
         hub.rename(ann, "ann")
         hub.join(ann, "lobby")
         clock.advance(1)
@@ -211,7 +213,7 @@ class TestRooms:
 
         def wander() -> None:
             for number in range(50):
-                member = hub.enter(ListSink().send)
+                member = hub.enter(ListSink())
                 room = hub.join(member, f"room-{number % 3}")
                 assert member in room.fanout.members()
                 assert room.name in dict(hub.rooms())
@@ -283,13 +285,13 @@ class TestPhrases:
 def test_somebody_restored_is_announced_to_nobody_and_has_their_name(hub: Hub) -> None:
     """Named or a guest, in the room they were in; newcomers get other names."""
     sink = ListSink()
-    hub.restore(hub.enter(sink.send), "ann", True, "den")
-    guest = hub.enter(ListSink().send)
+    hub.restore(hub.enter(sink), "ann", True, "den")
+    guest = hub.enter(ListSink())
     hub.restore(guest, "guest-1", False, "den")
     assert sink.lines == []
     assert hub.rooms() == [("den", 2)]
     assert hub.find("guest-1") is guest
-    newcomer = hub.enter(ListSink().send)
+    newcomer = hub.enter(ListSink())
     assert newcomer.name == "guest-3"
     with pytest.raises(ChatError):
         hub.rename(newcomer, "Ann")
@@ -297,11 +299,11 @@ def test_somebody_restored_is_announced_to_nobody_and_has_their_name(hub: Hub) -
 
 def test_traffic_is_counted_beyond_the_end_of_a_room(hub: Hub) -> None:
     """Announcements are messages as well."""
-    ann = hub.enter(ListSink().send)
+    ann = hub.enter(ListSink())
     den = hub.join(ann, "den")
     assert hub.traffic()[:2] == (1, 1)
     said = hub.traffic().messages
-    den.say(ann, b"ann: hi\n")
+    den.say(ann, Kind.SAID, ["hi"])
     hub.leave(ann)
     assert hub.traffic() == (0, 0, said + 1)
 
@@ -319,10 +321,10 @@ def test_a_restored_stranger_is_one_until_the_time_is_over(more_seconds: float, 
     for stays in (False, True):
         clock = FakeClock()
         later = FakeLater(clock)
-        hub = Hub(clock, later)
+        hub = new_hub(clock, later)
         ann = ListSink()
         for name, until in (("ann", 0.0), ("guest-7", clock.now + more_seconds)):
-            member = hub.enter(ann.send if name == "ann" else ListSink().send)
+            member = hub.enter(ann if name == "ann" else ListSink())
             hub.restore(member, name, name == "ann", DEFAULT_ROOM, until)
         if stays:
             later.pass_time(5.0)

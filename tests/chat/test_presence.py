@@ -5,18 +5,21 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes import ListSink
+from threadchat.chat.events import Event
+from threadchat.chat.formats import MAX_NAMED, plain
 from threadchat.chat.member import Member
-from threadchat.chat.presence import MAX_NAMED, Presence
+from threadchat.chat.presence import Presence
 
 
 def people(count: int) -> list[Member]:
     """Return so many members, whom nobody has been told of."""
-    return [Member(f"p{number}", ListSink().send) for number in range(count)]
+    return [Member(f"p{number}", ListSink()) for number in range(count)]
 
 
 def announced(presence: Presence) -> list[str]:
     """Return the lines that are announced now."""
-    return [message.data.decode().removesuffix("\n") for message in presence.announce()]
+    events = [Event(kind, 1, size, 0, "", text) for _, kind, text, size in presence.announce()]
+    return b"".join(map(plain().event, events)).decode().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -106,13 +109,13 @@ def test_a_name_that_changed_hands_is_left_before_it_is_taken() -> None:
 
 
 def test_nobody_is_told_of_themselves_while_named() -> None:
-    """The subject of a line is its author; a condensed line is for everybody."""
+    """The subject of a line is what it is about; a condensed line is for everybody."""
     presence, crowd = Presence(), people(MAX_NAMED + 1)
     presence.joined(crowd[0], "ann")
-    assert [message.author for message in presence.announce()] == [crowd[0]]
+    assert [news.about for news in presence.announce()] == [crowd[0]]
     for person in crowd:
         presence.joined(person, person.name)
-    assert [message.author for message in presence.announce()] == [None]
+    assert [news.about for news in presence.announce()] == [None]
 
 
 class TestStrangers:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from threadchat.chat.events import TALK, Event, Kind
 from threadchat.chat.formats import PlainFormat, plain
 from threadchat.chat.recent import Recent
+from threadchat.history.memory import MemoryHistory
 
 
 class Counting(PlainFormat):
@@ -21,49 +22,58 @@ class Counting(PlainFormat):
         return super().event(event)
 
 
+def recent_of(lines: int, *events: Event) -> Recent:
+    """Return what a room with this history has at hand."""
+    history = MemoryHistory().room("lobby")
+    if events:
+        history.append(events)
+    return Recent(lines, history)
+
+
 def said(number: int, *lines: str) -> Event:
     return Event(Kind.SAID, number, len(lines), 0, "alice", "\n".join(lines))
 
 
 def test_it_is_the_last_lines_and_how_far_they_go() -> None:
-    recent = Recent(3, [said(1, "a"), said(2, "b")], 9)
-    assert recent.replay(plain()) == (2, b"alice: a\nalice: b\n", 9)
-    recent.add([said(10, "c", "d")], 11)
-    assert recent.replay(plain()) == (3, b"alice: b\nalice: c\nalice: d\n", 11)
+    recent = recent_of(3, said(1, "a"), said(2, "b"))
+    assert recent.replay(plain()) == (2, b"alice: a\nalice: b\n", 2)
+    recent.add([said(3, "c", "d")])
+    assert recent.replay(plain()) == (3, b"alice: b\nalice: c\nalice: d\n", 4)
 
 
 def test_comings_and_goings_do_not_push_out_talk() -> None:
-    recent = Recent(1, [said(1, "a")], 1)
-    recent.add([Event(Kind.JOINED, 2, 1, 0, "", "bob")], 2)
+    recent = recent_of(1, said(1, "a"))
+    recent.add([Event(Kind.JOINED, 2, 1, 0, "", "bob")])
     assert recent.replay(plain()) == (1, b"alice: a\n", 2)
 
 
 def test_many_who_come_at_once_share_one_encoding() -> None:
     """Also while others come and go."""
-    recent, wire = Recent(20, [said(1, "a")], 1), Counting(False, False, False)
+    recent, wire = recent_of(20, said(1, "a")), Counting(False, False, False)
     for number in range(2, 100):
         recent.replay(wire)
-        recent.add([Event(Kind.JOINED, number, 1, 0, "", "bob")], number)
+        recent.add([Event(Kind.JOINED, number, 1, 0, "", "bob")])
     assert wire.encoded == 1
-    recent.add([said(100, "b")], 100)
+    recent.add([said(100, "b")])
     recent.replay(wire)
     assert wire.encoded == 3
 
 
 def test_there_may_be_none() -> None:
-    recent = Recent(0, [said(1, "a")], 1)
-    recent.add([said(2, "b")], 2)
+    recent = recent_of(0, said(1, "a"))
+    recent.add([said(2, "b")])
     assert recent.replay(plain()) == (0, b"", 2)
 
 
 @given(st.lists(st.tuples(st.sampled_from([Kind.SAID, Kind.DID, Kind.JOINED]), st.integers(1, 4))), st.integers(0, 6))
 def test_it_is_always_the_last_of_all(happened: list[tuple[Kind, int]], most: int) -> None:
     """Whatever happens, in pieces of whatever size."""
-    recent, lines, number = Recent(most, [], 0), list[bytes](), 0
+    recent, lines, number = recent_of(most), list[bytes](), 0
+    assert recent.replay(plain()) == (0, b"", 0)
     for kind, size in happened:
         event = Event(kind, number + 1, size, 0, "a", "\n".join(str(number + 1 + i) for i in range(size)))
         number = event.last
-        recent.add([event], number)
+        recent.add([event])
         if kind in TALK:
             lines += plain().event(event).splitlines(keepends=True)
     expected = lines[-most:] if most else []

@@ -8,9 +8,12 @@ import time
 
 import pytest
 
+from tests.chat.people import settings
 from tests.fakes import FakeClock, FakeLater, ListSink
+from threadchat.chat.events import Kind
 from threadchat.chat.member import Member
 from threadchat.chat.room import ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_PER_MEMBER, STRANGER_SECONDS, Room
+from threadchat.history.memory import MemoryHistory
 
 
 class Lobby:
@@ -19,9 +22,9 @@ class Lobby:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.later = FakeLater(self.clock)
-        self.room = Room("lobby", self.clock, self.later)
+        self.room = Room("lobby", MemoryHistory().room("lobby"), settings(self.clock, self.later))
         self.ann = ListSink()
-        self.room.fanout.add(Member("ann", self.ann.send))
+        self.room.fanout.add(Member("ann", self.ann))
 
     def joins(self, name: str) -> Member:
         """Return a new member, who has named themselves *name*."""
@@ -37,7 +40,7 @@ class Lobby:
         self.room.left(member, member.name)
 
     def _enters(self, name: str, named: bool) -> Member:
-        member = Member(name, ListSink().send)
+        member = Member(name, ListSink())
         member.named = named
         self.room.fanout.add(member)
         self.room.joined(member, name)
@@ -90,7 +93,7 @@ def test_the_pause_grows_with_the_room(lobby: Lobby) -> None:
     """What announcements cost is bounded, however many they reach."""
     lobby.joins("bob")
     for _ in range(1000):
-        lobby.room.fanout.add(Member("crowd", ListSink().send))
+        lobby.room.fanout.add(Member("crowd", ListSink()))
     lobby.joins("eve")
     lobby.later.pass_time(1000 * ANNOUNCE_SECONDS_PER_MEMBER * 0.9)
     assert lobby.heard() == ["* bob joined"]
@@ -110,7 +113,7 @@ def test_nobody_speaks_before_being_announced(lobby: Lobby) -> None:
     """Who speaks in the pause is announced first, and not once more when it is over."""
     lobby.joins("bob")
     eve = lobby.joins("eve")
-    lobby.room.say(eve, b"eve: hi\n")
+    lobby.room.say(eve, Kind.SAID, ["hi"])
     assert lobby.heard() == ["* bob joined", "* eve joined", "eve: hi"]
     lobby.later.pass_time(1.0)
     assert lobby.heard() == []
@@ -119,8 +122,9 @@ def test_nobody_speaks_before_being_announced(lobby: Lobby) -> None:
 def test_nobody_speaks_under_a_name_not_announced(lobby: Lobby) -> None:
     """A new name is announced before a line that bears it."""
     bob = lobby.joins("bob")
+    bob.name = "rob"
     lobby.room.renamed(bob, "bob", "rob")
-    lobby.room.say(bob, b"rob: hi\n")
+    lobby.room.say(bob, Kind.SAID, ["hi"])
     assert lobby.heard() == ["* bob joined", "* bob is now rob", "rob: hi"]
 
 
@@ -128,14 +132,14 @@ def test_the_announced_speak_without_announcing_others(lobby: Lobby) -> None:
     """A line of somebody known does not end the pause of those who have just come."""
     bob = lobby.joins("bob")
     lobby.joins("eve")
-    lobby.room.say(bob, b"bob: hi\n")
+    lobby.room.say(bob, Kind.SAID, ["hi"])
     assert lobby.heard() == ["* bob joined", "bob: hi"]
 
 
 def test_nobody_hears_their_own_coming(lobby: Lobby) -> None:
     """The newcomer knows."""
     sink = ListSink()
-    bob = Member("bob", sink.send)
+    bob = Member("bob", sink)
     lobby.room.fanout.add(bob)
     lobby.room.joined(bob, "bob")
     assert sink.lines == []
@@ -188,7 +192,7 @@ class TestStrangers:
         """At once, alone, and only once."""
         lobby.stranger("guest-2")
         eve = lobby.stranger("guest-3")
-        lobby.room.say(eve, b"guest-3: hi\n")
+        lobby.room.say(eve, Kind.SAID, ["hi"])
         assert lobby.heard() == ["* guest-3 joined", "guest-3: hi"]
         lobby.leaves(eve)
         assert lobby.heard() == []  # not yet: the last announcement was just now
@@ -214,7 +218,7 @@ class TestStrangers:
     def test_who_is_known_is_announced_in_the_next_room_at_once(self, lobby: Lobby) -> None:
         """Though they are a guest still; a stranger is a stranger there too."""
         known, stranger = lobby.stranger("guest-2"), lobby.stranger("guest-3")
-        lobby.room.say(known, b"guest-2: hi\n")
+        lobby.room.say(known, Kind.SAID, ["hi"])
         other = Lobby()
         for guest in (known, stranger):
             lobby.leaves(guest)
@@ -256,7 +260,7 @@ def test_nobody_speaks_before_being_announced_whoever_announces_them(monkeypatch
 
         def come_and_speak(name: str, lobby: Lobby = lobby, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
-            lobby.room.say(lobby.joins(name), f"{name}: hi\n".encode())
+            lobby.room.say(lobby.joins(name), Kind.SAID, ["hi"])
 
         threads = [threading.Thread(target=come_and_speak, args=(name,)) for name in names]
         for thread in threads:

@@ -6,9 +6,8 @@ from typing import cast
 
 import pytest
 
-from tests.chat.people import WELCOME, Chat, Person
+from tests.chat.people import WELCOME, Chat, Person, new_hub
 from tests.fakes import FakeClock, FakeLater, ListSink
-from threadchat.chat.hub import Hub
 from threadchat.chat.caller import ANNOUNCED_COST
 from threadchat.chat.session import MOST_AT_ONCE, Session, SessionState, up_to_command
 
@@ -281,7 +280,7 @@ class TestStrangers:
     @pytest.fixture
     def ann(self, later: FakeLater) -> Person:
         """Somebody who is there and has been announced."""
-        ann = Person(Hub(later.clock, later))
+        ann = Person(new_hub(later.clock, later))
         ann.says("/nick ann")
         ann.hears()
         later.pass_time(10.0)
@@ -323,12 +322,12 @@ class TestStrangers:
         assert state["stranger_until"] > later.clock.now
         for until, heard in ((state["stranger_until"], ["* guest-9 joined"]), (None, [])):
             after = FakeLater(FakeClock(later.clock.now))
-            hub = Hub(after.clock, after)
+            hub = new_hub(after.clock, after)
             there, guest = Person(hub), Person(hub)
             there.says("/nick ann")
             there.hears()
             guest.leaves()
-            restored = Session(hub, ListSink().send, lambda: None)
+            restored = Session(hub, ListSink(), lambda: None)
             known = {key: value for key, value in state.items() if key != "stranger_until"} | {"name": "guest-9"}
             restored.restore(cast(SessionState, known | ({"stranger_until": until} if until else {})))
             after.pass_time(10.0)
