@@ -8,7 +8,6 @@ from threadchat.chat.hub import Hub
 from threadchat.chat.member import Member
 from threadchat.chat.room import Room
 
-
 #: What a command costs, in lines beyond the one typed, if everybody in a room is told what it did. That is as many
 #: lines as flood control lets somebody say in a second. So nobody can annoy others more by it than by talking. The name
 #: that replaces a guest's is free: everybody needs one.
