@@ -17,6 +17,7 @@ class Talker:
         self.socket = sock
         sock.settimeout(DEADLINE)
         self._unread = b""
+        self.remembers = False  # sees what was said before they came
 
     @classmethod
     def connect(cls, address: tuple[str, int] | str, receive_buffer: int | None = None) -> Talker:
@@ -37,7 +38,16 @@ class Talker:
         self.socket.sendall(data)
 
     def line(self) -> str:
-        """Return the next line, without its end. Fails at the end of the stream."""
+        """Return the next line, without its end; not what was said before they came. Fails at the end of the stream."""
+        line = self.next_line()
+        if re.fullmatch(r"\* The last (\d+ lines|line) here:", line) and not self.remembers:
+            while line != "* That was before you came.":
+                line = self.next_line()
+            return self.line()
+        return line
+
+    def next_line(self) -> str:
+        """Return the next line, whatever it is."""
         while b"\n" not in self._unread:
             data = self._receive()
             assert data, f"the connection ended, after {self._unread!r}"
