@@ -83,6 +83,7 @@ class Daemon:
         self._numbers = itertools.count(max((stored.number for stored in self._stored), default=0) + 1)
         self._flusher = Flusher(self._watchdog.heartbeat("flusher"))
         self._history = open_history(config.history, os.environ, log)
+        self._history.restore(self.handover.chat_state or [])
         settings = Settings(time.monotonic, _now, self._flusher.later, config.history.replay)
         self._hub = Hub(self._history, settings, self._watchdog.heartbeat)
         self._workers = WorkerService(config, log, placement) if config.tcp.needs_pool else None
@@ -97,6 +98,7 @@ class Daemon:
             for bound in self.servers:
                 bound.stop()
             self._flusher.stop()
+            self._history.close()
             for stored in self._stored:
                 stored.socket.close()
             self.handover.close()
@@ -122,6 +124,7 @@ class Daemon:
             self._log.info("connections_taken_over", count=sum(map(len, self._sets.values())))
         self._stored.clear()
         self.handover.begin()
+        self._history.start()
         self._flusher.start()
         for server in (*self.servers, *self._shut):
             server.resume()
@@ -164,7 +167,8 @@ class Daemon:
         self._flusher.stop()
         acting = [connection for _, acting in handed for connection in acting]
         count = sum([connection.leave_behind() for parked, _ in handed for connection in parked])
-        self.handover.complete(connection.number for connection in acting)
+        self.handover.complete((connection.number for connection in acting), self._history.state())
+        self._history.close()
         if acting:
             self._log.warning("handed_over_acting", count=len(acting))
         self._log.info("handed_over", count=count + len(acting))

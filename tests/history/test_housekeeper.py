@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from pathlib import Path
 
 import pytest
@@ -16,17 +13,6 @@ from tests.waiting import until
 from threadchat.base.errors import HistoryError
 from threadchat.history.selecting import Bounds
 from threadchat.history.sqlite import SqliteHistory
-
-
-def test_signals_are_not_for_it(tmp_path: Path) -> None:
-    """They are the main thread's, which may be waiting for one."""
-    history = SqliteHistory(tmp_path, recording_log()[0])
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "history"]
-    status = Path(f"/proc/{os.getpid()}/task/{thread.native_id}/status").read_text()
-    (blocked,) = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk:")]
-    assert blocked & (1 << signal.SIGTERM - 1)
-    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    history.close()
 
 
 def test_a_problem_is_logged_once_and_so_is_its_end(tmp_path: Path) -> None:
@@ -51,6 +37,7 @@ def test_a_mistake_of_ours_does_not_end_it(tmp_path: Path, monkeypatch: pytest.M
     log, entries = recording_log()
     history = SqliteHistory(tmp_path, log, Bounds(lines=1), tick=0.01)
     monkeypatch.setattr(history.housekeeper, "_report", lambda: 1 / 0)
+    history.start()
     until(lambda: len(entries) > 1, "it to have stumbled twice")
     monkeypatch.undo()
     talk = Talk(history.room("lobby"))

@@ -57,6 +57,7 @@ class House:
     def opens(self, bounds: Bounds = Bounds(), tick: float = 0.01) -> SqliteHistory:  # noqa: B008, a value
         log, self.log = recording_log()
         self._histories.append(SqliteHistory(self.path, log, bounds, tick=tick))
+        self._histories[-1].start()
         return self._histories[-1]
 
     def logged(self, event: str) -> list[MutableMapping[str, Any]]:
@@ -423,6 +424,7 @@ from threadchat.history.selecting import Bounds
 from threadchat.history.sqlite import SqliteHistory
 
 history = SqliteHistory(Path(sys.argv[1]), recording_log()[0], Bounds(lines=50), tick=0.001)
+history.start()
 talk = Talk(history.room("lobby"))
 while True:
     if talk.room.last % 10 == 7:

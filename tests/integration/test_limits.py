@@ -6,8 +6,6 @@ import re
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Serve
 from tests.running import Running
 from tests.waiting import until

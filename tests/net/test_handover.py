@@ -179,7 +179,7 @@ class TestWhatWasRead:
 
     def test_it_is_acted_on_by_the_successor(self, handover: Handover, pair: Pair) -> None:
         read_by(handover, pair, b"hello")
-        handover.complete([])
+        handover.complete([], None)
         ((stored,), _) = taken_over(handover)
         stored.socket.close()
         assert (stored.unacted, stored.intact, stored.state["bytes_in"]) == (b"hello", True, 0)
@@ -193,7 +193,7 @@ class TestWhatWasRead:
 
     def test_so_it_is_of_one_that_still_acted_at_the_deadline(self, handover: Handover, pair: Pair) -> None:
         read_by(handover, pair, b"hello")
-        handover.complete([1])
+        handover.complete([1], None)
         ((stored,), _) = taken_over(handover)
         stored.socket.close()
         assert (stored.unacted, stored.intact) == (b"", False)
@@ -201,7 +201,7 @@ class TestWhatWasRead:
     def test_a_hand_over_counts_until_somebody_acts(self, handover: Handover, pair: Pair) -> None:
         """A successor that dies before leaves it to the next one; one that has begun does not."""
         read_by(handover, pair, b"hello")
-        handover.complete([])
+        handover.complete([], None)
         for begun in (False, True):
             next_one = successor(handover)
             ((stored,), _) = next_one.take_over()
@@ -217,7 +217,7 @@ class TestWhatWasRead:
     def test_more_than_a_slot_holds_was_acted_on(self, handover: Handover, pair: Pair) -> None:
         """By somebody: nobody parks with so much."""
         read_by(handover, pair, b"x" * (SLOT_BYTES + 1))
-        handover.complete([])
+        handover.complete([], None)
         ((stored,), _) = taken_over(handover)
         stored.socket.close()
         assert (stored.unacted, stored.intact) == (b"", False)
@@ -225,7 +225,7 @@ class TestWhatWasRead:
     def test_without_the_slots_it_is_lost(self, handover: Handover, pair: Pair) -> None:
         """And the connection goes on, with a slot of its own."""
         read_by(handover, pair, b"hello")
-        handover.complete([])
+        handover.complete([], None)
         fds = {name: [os.dup(fd) for fd in fds] for name, fds in handover.fds().items()}
         os.close(fds.pop("threadchat-slots")[0])
         next_one = Handover.inherit(fds)

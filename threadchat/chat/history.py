@@ -7,7 +7,7 @@ An event is kept before anybody sees it. What cannot be kept is shown all the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from threadchat.chat.events import Event
 
@@ -84,5 +84,14 @@ class History(Protocol):
     def room(self, name: str) -> RoomHistory:
         """Return the history of the room called *name*, which is new if it is not known."""
 
+    def start(self) -> None:
+        """Begin what is to be done in the background."""
+
     def close(self) -> None:
-        """End everything that runs; what is kept stays."""
+        """End everything that runs; what is kept stays. Also where nothing was started."""
+
+    def state(self) -> list[Any]:
+        """Return, as JSON has it, what a successor does not find elsewhere. After the last thing was kept."""
+
+    def restore(self, state: list[Any]) -> None:
+        """Know what that knew. Before anything else."""

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from heapq import merge
 from itertools import islice
+from typing import Any
 
 from threadchat.chat.events import TALK, Event, Kind
 from threadchat.chat.history import Found, Gap
@@ -51,8 +52,21 @@ class MemoryHistory:
         with self.lock:
             return self._rooms.setdefault(name, MemoryRoom(self))
 
+    def start(self) -> None:
+        """Do nothing: there is nothing to do in the background."""
+
     def close(self) -> None:
         """Do nothing: nothing runs, and nothing outlives the process."""
+
+    def state(self) -> list[Any]:
+        """Return everything, as JSON has it."""
+        with self.lock:
+            return [[name, room.state()] for name, room in self._rooms.items()]
+
+    def restore(self, state: list[Any]) -> None:
+        """Know what that knew."""
+        for name, room in state:
+            self.room(name).restore(*room)
 
     def grow(self, size: int) -> None:
         """Account for *size* bytes more, or less. Caller holds the lock."""
@@ -146,6 +160,19 @@ class MemoryRoom:
                 break
             found += matching_lines(event, matcher, before)
         return found[:most]
+
+    def state(self) -> list[Any]:
+        """Return everything: the last number, the topic, the holes, the events. Caller holds the lock."""
+        events = merge(self._talk, self._comings, key=lambda event: event.number)
+        return [self._last, self._topic, self._holes.trimmed, self._holes.gaps, list(events)]
+
+    def restore(self, last: int, topic: str, trimmed: int, gaps: list[list[int]], events: list[list[Any]]) -> None:
+        """Know what that knew."""
+        for kind, *rest in events:
+            self.append([Event(Kind(kind), *rest)])
+        with self._history.lock:
+            self._last, self._topic = last, topic
+            self._holes = Holes(trimmed, tuple(Gap(*gap) for gap in gaps))
 
     def is_known(self) -> bool:
         """Whether the room has anything to remember it by. Caller holds the lock."""

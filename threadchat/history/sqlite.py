@@ -7,13 +7,17 @@ lines, for newcomers. So a connection's thread comes near SQLite only when it de
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from threadchat.base.errors import HistoryError
 from threadchat.base.log import Log
+from threadchat.chat.events import Event, Kind
+from threadchat.chat.history import Gap
 from threadchat.history.database import Durability, Kept
 from threadchat.history.housekeeper import Housekeeper
 from threadchat.history.retention import Retention
@@ -50,7 +54,25 @@ class SqliteHistory:
             self._store.close()
             raise
         self.housekeeper = Housekeeper(self._store, self._all_rooms, self._adopt, Retention(bounds, clock), tick, log)
+
+    def start(self) -> None:
+        """Begin to trim, to index, and to open again what was away."""
         self.housekeeper.start()
+
+    def state(self) -> list[Any]:
+        """Return nothing: a successor finds everything in the directory."""
+        return []
+
+    def restore(self, state: list[Any]) -> None:
+        """Keep what a predecessor had in memory, in rooms that are new here."""
+        for name, (last, _, _, _, events) in state:
+            room = self.room(name)
+            if room.last:
+                continue
+            with contextlib.suppress(HistoryError):
+                room.append([Event(Kind(kind), *rest) for kind, *rest in events])
+            if room.last < last:
+                room.note_lost(Gap(room.last + 1, last))
 
     def rooms(self) -> list[str]:
         """Return the names of the rooms where something was said that is kept, or that have a topic."""

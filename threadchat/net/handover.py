@@ -50,6 +50,9 @@ _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 #: Set in the id of the entry for what is unsent.
 _UNSENT = 1 << 63
 
+#: The id of the entry for what is known beside the connections.
+_CHAT = 1 << 61
+
 #: The id of the entry that is there after a planned hand-over: a list of the connections that it does not hold for.
 _COMPLETE = 1 << 62
 
@@ -116,6 +119,7 @@ class Handover:
         self.ledger = ledger
         self.slots = slots
         self.is_new = is_new  # the ledger was made by this process
+        self.chat_state: Any = None  # what a predecessor knew beside the connections; None: nothing
 
     @classmethod
     def create(cls) -> Handover:
@@ -164,6 +168,7 @@ class Handover:
         """
         sockets, entries = self._keeper.drain(), self.ledger.entries()
         complete = entries.pop(_COMPLETE, None)
+        self.chat_state = from_json(entries.pop(_CHAT, b"null"))
         acting: set[int] | None = None if complete is None else set(from_json(complete))
         for number in entries.keys() - sockets.keys() - {_UNSENT | number for number in sockets}:
             self.ledger.remove(number)
@@ -192,14 +197,20 @@ class Handover:
                 found.append(Stored(number, sock, state, not read, unsent, b"", slot))
         return found, dismissed
 
-    def complete(self, acting: Iterable[int]) -> None:
-        """Note that the state of all connections is saved, and was acted on, but for those that still act."""
+    def complete(self, acting: Iterable[int], chat_state: Any) -> None:
+        """
+        Note that the state of all connections is saved, and was acted on, but for those that still act.
+
+        *chat_state* is what a successor must know beside the connections.
+        """
         with contextlib.suppress(LedgerError):
+            self.ledger.put(_CHAT, _encode(chat_state).encode())
             self.ledger.put(_COMPLETE, _encode(list(acting)).encode())
 
     def begin(self) -> None:
         """Note that connections are acted on from now on."""
         self.ledger.remove(_COMPLETE)
+        self.ledger.remove(_CHAT)
 
     def kept(self, stored: Stored) -> Kept:
         """Return the entries of a connection that has been taken over."""
