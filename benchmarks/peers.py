@@ -1,12 +1,14 @@
 """The table of peers: what each server is, how it is started, and what the load generator has to know about it.
 
 A command is a template: `{port}`, `{python}`, `{bin}` (what build.py made), `{servers}` (the sources beside this
-file), and `{config}`, the path of a file with the peer's `config` text in it. No process is started here; that is
+file), and `{config}`, the path of a file with the peer's `config` text in it. That is a template as well, where
+`{directory}` is one to write to. No process is started here; that is
 process.py.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import shutil
 import sys
@@ -102,8 +104,23 @@ THREADCHAT = Peer(
     config=THREADCHAT_TOML,
 )
 
+
+def _with_history(key: str, durability: str) -> Peer:
+    """Return threadchat with a history on disk."""
+    return dataclasses.replace(
+        THREADCHAT,
+        key=key,
+        title=f"threadchat, SQLite ({durability})",
+        about=f'The same with `[history] state = "DIR"` and `durability = "{durability}"`.',
+        config=f'{THREADCHAT_TOML}\n[history]\nstate = "{{directory}}"\ndurability = "{durability}"\n',
+        competitor=False,
+    )
+
+
 PEERS: tuple[Peer, ...] = (
     THREADCHAT,
+    _with_history("process", "process"),
+    _with_history("power", "power"),
     Peer(
         "hub",
         "Go hub",

@@ -49,7 +49,8 @@ def running(peer: Peer, app: str) -> Iterator[Running]:
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="threadchat-bench-") as directory:
         config = Path(directory, "config.toml")
-        config.write_text(peer.config.format(port=port, app=app, python=sys.executable, servers=SERVERS))
+        values = {"port": port, "app": app, "python": sys.executable, "servers": SERVERS, "directory": directory}
+        config.write_text(peer.config.format(**values))
         log_path = Path(directory, "log")
         command = _command(getattr(peer, app), port, config)
         with log_path.open("wb") as log:

@@ -256,6 +256,30 @@ SCENARIOS: tuple[Scenario, ...] = (
         quick="--settle 5000",
     ),
     Scenario(
+        "k",
+        "What it costs to remember",
+        "The loads of a to e, and 10 members who all talk, each waiting until its line has been seen. History is in "
+        "memory, in SQLite so that it outlives the process, or so that it outlives a power cut.",
+        ("threadchat", "process", "power"),
+        (RATE, P50, P99, CPU, FAULTS),
+        "--seconds 2",
+        {
+            "a": "--members 100 --talkers 1 --window 64",
+            "b": "--members 100 --talkers 10 --window 8",
+            "c": "--members 100 --talkers 100 --window 1",
+            "d": "--members 1000 --talkers 100 --window 1",
+            "e": "--members 100 --talkers 1 --window 1",
+            "10 of 10": "--members 10 --talkers 10 --window 1",
+        },
+        # at least 0.8 of memory's, 0.95 where there is nothing to batch, and 0.6 in a small room
+        (
+            *(Aim(RATE, 1 / 0.8, at_least=False, against="process", variant=variant) for variant in "abcd"),
+            Aim(RATE, 1 / 0.95, at_least=False, against="process", variant="e"),
+            Aim(RATE, 1 / 0.6, at_least=False, against="process", variant="10 of 10"),
+            Aim(FAULTS, 0, at_least=False),
+        ),
+    ),
+    Scenario(
         "growth",
         "How cost grows",
         "10 talkers with up to 8 lines under way, in rooms of 10 to 5,000.",
