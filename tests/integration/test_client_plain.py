@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import termios
 import threading
 
 import pytest
@@ -299,7 +298,7 @@ def test_ctrl_c_and_ctrl_d_end_it_with_one_line(mode: list[str], key: str, code:
         at_name_prompt = mode == ["--plain"] and code == 0
         assert said == ([] if at_name_prompt else [f"threadchat-client: {word}"])
         assert b"Traceback" not in user.written
-        assert termios.tcgetattr(user.process.child_fd) == user.settings
+        assert user.terminal_settings() == user.settings
 
 
 def test_sigint_while_waiting_for_an_answer_is_heard() -> None:
@@ -308,7 +307,7 @@ def test_sigint_while_waiting_for_an_answer_is_heard() -> None:
     with serving(relay) as port, client("localhost", port, "--echo") as user:
         user.enter("anybody?")
         relay.wait_until_heard(b"anybody?\n")
-        user.process.kill(signal.SIGINT)
+        user.signal(signal.SIGINT)
 
         assert user.exit_code() == 130
         assert b"Traceback" not in user.written

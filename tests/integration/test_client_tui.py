@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import termios
 
 import pytest
 
@@ -184,12 +183,12 @@ def test_the_user_leaves_and_the_terminal_is_as_it_was(keys: str, code: int, las
     """At most one line says so, and the input line is gone."""
     with serving(sends(b"Hello\n")) as port, client("localhost", port, *JOHN) as john:
         john.expect("Hello", "John:")
-        assert termios.tcgetattr(john.process.child_fd) != john.settings
+        assert john.terminal_settings() != john.settings
         john.type(keys)
 
         assert john.exit_code() == code
         assert john.lines() == list(dict.fromkeys(["Hello", last]))
-        assert termios.tcgetattr(john.process.child_fd) == john.settings
+        assert john.terminal_settings() == john.settings
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -197,10 +196,10 @@ def test_a_signal_leaves_the_terminal_as_it_was(number: int, code: int) -> None:
     """A terminal left in raw mode would be unusable."""
     with serving(sends(b"Hello\n")) as port, client("localhost", port, *JOHN) as john:
         john.expect("Hello", "John:")
-        john.process.kill(number)
+        john.signal(number)
 
         assert john.exit_code() == code
-        assert termios.tcgetattr(john.process.child_fd) == john.settings
+        assert john.terminal_settings() == john.settings
 
 
 def test_a_server_that_goes_ends_it_with_one_line() -> None:
@@ -212,7 +211,7 @@ def test_a_server_that_goes_ends_it_with_one_line() -> None:
             "Good night",
             "threadchat-client: the server closed the connection",
         ]
-        assert termios.tcgetattr(john.process.child_fd) == john.settings
+        assert john.terminal_settings() == john.settings
 
 
 def test_leaving_by_the_servers_own_command_is_no_failure() -> None:
