@@ -17,12 +17,24 @@ from tests.waiting import until
 COMMAND = [sys.executable, "-c", "from threadchat.client.cli import main; main()"]
 
 
+class _Screen(pyte.Screen):
+    """A screen that answers what the program asks it, such as where the cursor is."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(COLUMNS, ROWS)
+        self._session = session
+
+    def write_process_input(self, data: str) -> None:
+        """Send an answer, as if it were typed."""
+        self._session.send(data)
+
+
 class Terminal:
     """One client, its keyboard and its screen."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._screen = _Screen(session)
         self._stream = pyte.ByteStream(self._screen)
         #: All that the client has written, as bytes.
         self.written = b""
@@ -36,6 +48,12 @@ class Terminal:
     def enter(self, text: str) -> None:
         """Type *text* and press Enter."""
         self.session.send(text + "\r")
+
+    def resize(self, columns: int) -> None:
+        """Make the terminal as wide as that. What is to the right is cut off, as xterm does."""
+        self._read()
+        self._screen.resize(ROWS, columns)
+        self.session.resize(columns)
 
     def lines(self) -> list[str]:
         """Return what is on the screen now, without empty lines and trailing blanks."""
@@ -93,9 +111,7 @@ class Terminal:
 def client(*arguments: object, term: str = "xterm-256color", **environment: str) -> Iterator[Terminal]:
     """Run ``threadchat-client`` with *arguments* in a terminal."""
     env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    session = Session(
-        *COMMAND, *map(str, arguments), environment={**env, "TERM": term, **environment}, encoding=None
-    )
+    session = Session(*COMMAND, *map(str, arguments), environment={**env, "TERM": term, **environment}, encoding=None)
     try:
         yield Terminal(session)
     finally:
