@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import termios
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -23,10 +24,12 @@ class _Screen(pyte.Screen):
     def __init__(self, session: Session) -> None:
         super().__init__(COLUMNS, ROWS)
         self._session = session
+        self.answers = True
 
     def write_process_input(self, data: str) -> None:
         """Send an answer, as if it were typed."""
-        self._session.send(data)
+        if self.answers:
+            self._session.send(data)
 
 
 class Terminal:
@@ -48,6 +51,10 @@ class Terminal:
     def enter(self, text: str) -> None:
         """Type *text* and press Enter."""
         self.session.send(text + "\r")
+
+    def is_deaf(self) -> None:
+        """Answer no more when the client asks the terminal something."""
+        self._screen.answers = False
 
     def resize(self, columns: int) -> None:
         """Make the terminal as wide as that. What is to the right is cut off, as xterm does."""
@@ -105,6 +112,19 @@ class Terminal:
             while data := self.session.read_nonblocking(65536, timeout=0):
                 self.written += data
                 self._stream.feed(data)
+
+
+def input_line(prompt: str, text: str, columns: int) -> str:
+    """Return how an input line looks: as much of its end as there is room for before the cursor."""
+    room, rest = columns - 1 - len(prompt), text
+    while _width(rest) > room or unicodedata.combining(rest[0]):
+        rest = rest[1:]
+    half = " " * (room - _width(rest)) if rest != text else ""  # of a wide character
+    return (prompt + half + rest).rstrip()
+
+
+def _width(text: str) -> int:
+    return sum((unicodedata.east_asian_width(c) in "WF") + (not unicodedata.combining(c)) for c in text)
 
 
 @contextmanager

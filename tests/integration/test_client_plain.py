@@ -12,6 +12,7 @@ import pytest
 
 from tests.client.servers import Relay, closed_port, echo, sends, sends_and_closes, serving
 from tests.client.terminal import COMMAND, client
+from tests.running import Running
 
 
 def pipe(typed: str | bytes, *arguments: object) -> tuple[int, str, str]:
@@ -213,6 +214,44 @@ def test_a_reader_who_has_seen_enough_ends_the_client_quietly() -> None:
 
             assert process.wait(timeout=30) == 0
             assert process.stderr.read() == b""
+
+
+# threadchat itself.
+
+
+def test_a_script_speaks_under_its_name_and_no_other(chat: Running) -> None:
+    """Its line is the first that anybody hears of it, but for its coming."""
+    alice = chat.person("alice")
+    code, _, errors = pipe("Note: backup done\n", "127.0.0.1", chat.port, "--name", "cron")
+
+    assert (code, errors) == (0, "")
+    alice.waits_for("cron: Note: backup done")
+    alice.waits_for("* cron left")
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"), [("Alice", "The name Alice is taken."), ("admin", "The name admin is reserved.")]
+)
+def test_a_script_that_cannot_have_its_name_says_nothing_and_code_4(chat: Running, name: str, refusal: str) -> None:
+    """It can try again with another one, and nothing is said twice."""
+    alice = chat.person("alice")
+    code, _, errors = pipe("Hi\n", "127.0.0.1", chat.port, "--name", name)
+
+    assert code == 4
+    assert errors == f"threadchat-client: {refusal} Nothing was sent: choose another name with --name.\n"
+    bob = chat.person("bob")
+    bob.says("after")
+    assert not any(": " in line for line in alice.waits_for("bob: after"))
+
+
+def test_a_refused_name_in_plain_lines_is_told_before_the_first_word(chat: Running) -> None:
+    """A person can take another one."""
+    alice = chat.person("alice")
+    with client("127.0.0.1", chat.port, "--plain", "--name", "alice") as user:
+        user.expect_line("* The name alice is taken.")
+        user.enter("Hi")
+        user.expect_line("guest-2: Hi")
+        alice.waits_for("guest-2: Hi")
 
 
 # How it ends.

@@ -2,7 +2,7 @@
 Where the cursor is after a terminal has become narrower.
 
 Most terminals wrap what no longer fits in one row, and the cursor goes along with its character; others cut it
-off, and the cursor stays in its row. The two are told apart by asking where it is (tui). Pure.
+off, and the cursor stays in its row. The two are told apart by asking where it is (resizing). Pure.
 """
 
 from __future__ import annotations

@@ -2,17 +2,24 @@
 The input line of the screen, after its terminal has become narrower.
 
 The terminal has wrapped the line or cut it off, and where its first row is now depends on that. Asked where the
-cursor is, it gives itself away. It is only asked if that matters: the answer takes as long as the network between
-here and the terminal. All of this is the event loop's.
+cursor is, it gives itself away. Until it has answered, nothing is drawn. It is only asked if that matters: the
+answer takes as long as the network between here and the terminal. All of this is the event loop's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.layout.screen import Screen
+from prompt_toolkit.application import Application
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.layout import Layout
+from prompt_toolkit.layout.screen import Char
+from prompt_toolkit.renderer import Renderer
 
 from threadchat.client.reflow import Place, place_of
 
@@ -20,68 +27,132 @@ from threadchat.client.reflow import Place, place_of
 _CURSOR_SECONDS = 0.5
 
 
+class SteadySize:
+    """The size of the terminal as it was when last looked at: it does not change in the middle of drawing."""
+
+    def __init__(self, measure: Callable[[], Size]) -> None:
+        self._measure = measure
+        self._size = measure()
+
+    def __call__(self) -> Size:
+        """Return the size that was noted."""
+        return self._size
+
+    def look(self) -> bool:
+        """Note the size of now. Return whether it is another one."""
+        before, self._size = self._size, self._measure()
+        return before != self._size
+
+
+def measure_terminal() -> Size:
+    """Return the size of the terminal that standard output is."""
+    columns, rows = os.get_terminal_size(sys.stdout.fileno())
+    return Size(rows=rows or 24, columns=columns or 80)  # a serial line does not know
+
+
+class _Renderer(Renderer):
+    """A renderer that does not draw while it is not known where."""
+
+    def __init__(self, before: Renderer, may_draw: Callable[[], bool]) -> None:
+        super().__init__(before.style, before.output)
+        self._may_draw = may_draw
+
+    def render(self, app: Application[Any], layout: Layout, is_done: bool = False) -> None:
+        """Draw, or leave that for later."""
+        if is_done or self._may_draw():
+            super().render(app, layout, is_done)
+
+
 class Resizing:
     """Draws the input line anew whenever the terminal has changed its size."""
 
-    def __init__(self, session: PromptSession[None]) -> None:
-        self._app = session.app
+    def __init__(self, app: Application[None], size: SteadySize) -> None:
+        self._app = app
+        self._size = size
+        app.renderer = _Renderer(app.renderer, self._may_draw)
         # prompt_toolkit's own way, which knows nothing of wrapping, is switched off, here and in start().
-        self._app.terminal_size_polling_interval = None
-        self._questions = 0  # not answered so far
-        self._asked_about: Screen | None = None  # what was drawn then
+        app.terminal_size_polling_interval = None
+        self._waiting = False  # for an answer; nothing is drawn
+        self._questions = 0  # that the terminal has not answered so far
+        self._wraps = False  # it has shown that it does, instead of cutting off
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Listen for SIGWINCH, in the event loop, once prompt_toolkit does."""
         self._loop = loop
-        loop.call_soon(loop.add_signal_handler, signal.SIGWINCH, self._resized)
+        loop.call_soon(loop.add_signal_handler, signal.SIGWINCH, self._look)
 
     def answered(self, column: int) -> None:
         """Take the terminal's answer: the cursor is in that *column*."""
-        if not self._questions:  # too late
+        if not self._questions:
             return
         self._questions -= 1
-        if self._questions:  # it has been resized again since this one
+        if not self._waiting or self._questions or self._look():  # too late, or there will be another answer
             return
-        place = self._wrapped()
-        self._draw(place.row if self._asked_about is self._drawn() and column == place.column else 0)
-
-    def _resized(self) -> None:
-        if self._wrapped().row == 0:
-            self._draw(0)
+        places, last = self._places(), self._size().columns - 1
+        if any(place.column == column < last for place in places):
+            self._wraps = True
+        elif column != last:  # it is being resized, and SIGWINCH is on its way
             return
-        self._questions += 1
-        self._asked_about = self._drawn()
-        self._loop.call_later(_CURSOR_SECONDS, self._not_answered, self._asked_about)
-        self._app.output.ask_for_cpr()
+        # In the last column: a terminal that cuts off always has its cursor there, one that wraps may have it.
+        self._draw(next((place.row for place in places if place.column == column), places[0].row) if self._wraps else 0)
 
-    def _not_answered(self, asked_about: Screen | None) -> None:
-        if self._questions and self._asked_about is asked_about:
-            self._questions = 0
+    def finish(self) -> None:
+        """Find the input line's first row now, if that has not been done: where it is most likely to be."""
+        self._look()
+        if self._waiting:
+            places = self._places()
+            self._draw(places[0].row if places and self._wraps else 0)
+
+    def _look(self) -> bool:
+        """Return whether the terminal has another size; it is then asked where its cursor is, if that matters."""
+        changed = self._size.look()
+        if changed and any(place.row for place in self._places()):
+            self._waiting = True
+            self._stop_timer()
+            self._timer = self._loop.call_later(_CURSOR_SECONDS, self.finish)
+            self._questions += 1
+            self._app.output.ask_for_cpr()
+        elif changed:
             self._draw(0)
+        return changed
 
-    def _drawn(self) -> Screen | None:
-        return self._app.renderer.last_rendered_screen
+    def _may_draw(self) -> bool:
+        self._look()  # SIGWINCH may be on its way
+        return not self._waiting
 
-    def _wrapped(self) -> Place:
-        """Return where the cursor is, counted from the row above which it was, if the terminal wraps lines."""
-        screen = self._drawn()
+    def _places(self) -> tuple[Place, ...]:
+        """
+        Return where the cursor may be, counted from the row above which it was, if the terminal wraps lines.
+
+        There are two places for a cursor behind the last character, with blanks between them: in some terminals it
+        keeps its distance, in others it does not.
+        """
+        screen = self._app.renderer.last_rendered_screen
         if screen is None:
-            return Place(0, 0)
-        columns = self._app.output.get_size().columns
+            return ()
+        columns = self._size().columns
         cursor = screen.get_cursor_position(self._app.layout.current_window)
-        above = 0
-        for y in range(cursor.y + 1):  # several rows, if lines were pasted
-            row = screen.data_buffer[y]
-            widths = [row[x].width for x in range(max(row, default=-1) + 1)]
-            if y == cursor.y:
-                place = place_of(cursor.x, widths, columns)
-            else:
-                above += place_of(sum(widths) - 1, widths, columns).row
-        return Place(above + place.row, place.column)
+        rows = [_widths(screen.data_buffer[y]) for y in range(cursor.y + 1)]  # several, if lines were pasted
+        above = sum(place_of(sum(row) - 1, row, columns).row for row in rows[:-1] if row)
+        places = (place_of(x, rows[-1], columns) for x in (min(cursor.x, sum(rows[-1])), cursor.x))
+        return tuple(Place(above + place.row, place.column) for place in places)
 
     def _draw(self, rows: int) -> None:
         """Draw the input line anew; its first row is *rows* above where prompt_toolkit takes it to be."""
+        self._stop_timer()
+        self._waiting = False
         self._app.output.cursor_up(rows)
         self._app.renderer.erase(leave_alternate_screen=False)
         self._app.layout.current_window.horizontal_scroll = 0  # else it stays scrolled where there is room again
         self._app.invalidate()
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+
+def _widths(row: Mapping[int, Char]) -> list[int]:
+    """Return how wide the characters of a drawn *row* are; blanks at its end are not drawn."""
+    end = max((x + 1 for x, cell in row.items() if cell.char not in ("", " ")), default=0)
+    return [row[x].width for x in range(end)]

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -34,7 +35,7 @@ from threadchat.client.introduction import introduce, listen
 from threadchat.client.look import DIM, Fragments, colour_of, styled
 from threadchat.client.own_lines import OwnLines
 from threadchat.client.plain import leave
-from threadchat.client.resizing import Resizing
+from threadchat.client.resizing import Resizing, SteadySize, measure_terminal
 from threadchat.client.speaker import Speaker, is_farewell
 from threadchat.client.talkers import Completion, Talkers
 
@@ -64,10 +65,12 @@ class _Screen:
         self._shown = threading.Event()  # what was handed over last
         self._over = False
         output = get_app_session().output
+        size = SteadySize(output.get_size)
         if isinstance(output, Vt100_Output):
-            # Asking where the cursor is makes every line wait for the answer, and terminals that
+            size = SteadySize(measure_terminal)
+            # No cpr: asking where the cursor is makes every line wait for the answer, and terminals that
             # do not answer get a warning. Only menus and toolbars would need it.
-            output.enable_cpr = False
+            output = Vt100_Output(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
         self._session: PromptSession[None] = PromptSession(
             self._prompt,
             key_bindings=self._keys(),
@@ -78,7 +81,7 @@ class _Screen:
             reserve_space_for_menu=0,
             output=output,
         )
-        self._resizing = Resizing(self._session)
+        self._resizing = Resizing(self._session.app, size)
 
     def run(self, heard: list[str]) -> Ending:
         """Show what was *heard* already, and return once somebody has ended it; the terminal is as it was."""
@@ -152,6 +155,7 @@ class _Screen:
         """Print above the input line, which is drawn again before the loop goes on."""
         # Not run_in_terminal(): it gives the terminal back for each line, and a key that is
         # pressed just then lands in the middle of the screen.
+        self._resizing.finish()
         app = self._session.app
         app.renderer.erase()
         app.print_text(FormattedText(fragments))
