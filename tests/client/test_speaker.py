@@ -123,7 +123,10 @@ def test_whom_threadchat_refuses_the_name_is_told_and_speaks_as_a_guest() -> Non
     assert speaker.say("Hi") == Said("Hi", "guest-1: Hi")
 
 
-@pytest.mark.parametrize("wanted", ["guest-7", "admin", "x" * 33, "a b", "1", "\u0301a", "\ue000", "J0hn", "John"])
+@pytest.mark.parametrize(
+    "wanted",
+    ["guest-7", "admin", "x" * 33, "a b", "1", "\u0301a", "\ue000", "\u2800", "a" + "\u0301" * 9, "J0hn", "John"],
+)
 def test_every_refusal_of_threadchat_is_understood(wanted: str) -> None:
     hub = Hub(lambda: 0.0, lambda seconds, function: None)
     hub.rename(hub.enter(lambda data: None), "John")

@@ -370,11 +370,13 @@ def test_the_name_is_ours_before_the_first_line(chat: Running) -> None:
     alice = chat.person("alice")
     with client("localhost", chat.port, *JOHN) as john:
         john.expect_line("John:")
+        heard = alice.waits_for("* John joined")
         alice.says("/msg John psst")
-        alice.waits_for("[to John] psst")
+        heard += alice.waits_for("[to John] psst")
         john.expect_line("[from alice] psst")
         john.enter("Hi: there")
-        alice.waits_for("John: Hi: there")
+        heard += alice.waits_for("John: Hi: there")
+        assert heard == []
         john.enter("exit")
         alice.waits_for("* John left")
 
