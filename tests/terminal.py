@@ -2,27 +2,84 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import termios
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-import pexpect
+from pexpect.fdpexpect import fdspawn
 
 from tests.waiting import DEADLINE
 
+COLUMNS, ROWS = 80, 24
+
+if TYPE_CHECKING:
+    _Spawn = fdspawn[Any]
+else:
+    _Spawn = fdspawn  # generic in its stubs only
+
+
+class Session(_Spawn):
+    """
+    A program and its terminal: pexpect's ways to type and to expect.
+
+    Not ``pexpect.spawn``, which forks: Python warns of a fork in a process that has threads. Here
+    ``setsid --ctty`` makes the pseudo-terminal the controlling one, and then becomes the program.
+    """
+
+    def __init__(
+        self, *command: str, environment: Mapping[str, str] | None = None, encoding: str | None = "utf-8"
+    ) -> None:
+        keyboard, terminal = os.openpty()
+        try:
+            termios.tcsetwinsize(terminal, (ROWS, COLUMNS))
+            self.process = subprocess.Popen(
+                ["setsid", "--ctty", *command], stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+            )
+        except BaseException:
+            os.close(keyboard)
+            raise
+        finally:
+            os.close(terminal)
+        super().__init__(keyboard, encoding=encoding, timeout=DEADLINE, use_poll=True)
+        self.delaybeforesend = None
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.send("\x03")
+
+    def resize(self, columns: int, rows: int = ROWS) -> None:
+        """Make the terminal another size; the program is told, as ever (SIGWINCH)."""
+        termios.tcsetwinsize(self.child_fd, (rows, columns))
+
+    def exit_code(self) -> int:
+        """Return how the program ended; waits for that. Negative: killed by a signal."""
+        return self.process.wait(DEADLINE)
+
+    def close(self) -> None:
+        """Close the terminal, and end the program if it still runs."""
+        super().close()
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait(DEADLINE)
+
 
 @contextmanager
-def terminal(command: str, *arguments: str) -> Iterator[pexpect.spawn[str]]:
+def terminal(*command: str) -> Iterator[Session]:
     """Run a program in a terminal of its own."""
-    child = pexpect.spawn(command, list(arguments), encoding="utf-8", timeout=DEADLINE)
+    session = Session(*command)
     try:
-        yield child
+        yield session
     finally:
-        child.close(force=True)
+        session.close()
 
 
 @contextmanager
-def client(port: int, *options: str) -> Iterator[pexpect.spawn[str]]:
+def client(port: int, *options: str) -> Iterator[Session]:
     """Run threadchat-client, without its screen, against a port of this machine."""
     arguments = ["-c", "from threadchat.client.cli import main; main()", "localhost", str(port), *options]
     with terminal(sys.executable, *arguments) as session:

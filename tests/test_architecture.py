@@ -42,7 +42,7 @@ THREAD_STARTERS = {
 
 #: Imported in one place each, a package at most, so that it is known what they are for.
 SINGLE_USE = {
-    "prompt_toolkit": {"client/tui.py"},
+    "prompt_toolkit": {"client/tui.py", "client/resizing.py"},
     "precis_i18n": {"chat/names.py"},
     "confusable_homoglyphs": {"chat/names.py"},
     "pydantic": {"config/loading.py", "config/sections.py", "config/values.py"},

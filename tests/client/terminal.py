@@ -5,37 +5,62 @@ from __future__ import annotations
 import os
 import sys
 import termios
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import pexpect
 import pyte
 
+from tests.terminal import COLUMNS, ROWS, Session
 from tests.waiting import until
 
-COLUMNS, ROWS = 80, 24
 COMMAND = [sys.executable, "-c", "from threadchat.client.cli import main; main()"]
+
+
+class _Screen(pyte.Screen):
+    """A screen that answers what the program asks it, such as where the cursor is."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(COLUMNS, ROWS)
+        self._session = session
+        self.answers = True
+
+    def write_process_input(self, data: str) -> None:
+        """Send an answer, as if it were typed."""
+        if self.answers:
+            self._session.send(data)
 
 
 class Terminal:
     """One client, its keyboard and its screen."""
 
-    def __init__(self, process: pexpect.spawn[Any]) -> None:
-        self.process = process
-        self._screen = pyte.Screen(COLUMNS, ROWS)
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._screen = _Screen(session)
         self._stream = pyte.ByteStream(self._screen)
         #: All that the client has written, as bytes.
         self.written = b""
-        self.settings = termios.tcgetattr(process.child_fd)
+        #: How the terminal was set at first.
+        self.settings = self.terminal_settings()
 
     def type(self, text: str) -> None:
         """Press the keys of *text*."""
-        self.process.send(text)
+        self.session.send(text)
 
     def enter(self, text: str) -> None:
         """Type *text* and press Enter."""
-        self.process.send(text + "\r")
+        self.session.send(text + "\r")
+
+    def is_deaf(self) -> None:
+        """Answer no more when the client asks the terminal something."""
+        self._screen.answers = False
+
+    def resize(self, columns: int) -> None:
+        """Make the terminal as wide as that. What is to the right is cut off, as xterm does."""
+        self._read()
+        self._screen.resize(ROWS, columns)
+        self.session.resize(columns)
 
     def lines(self) -> list[str]:
         """Return what is on the screen now, without empty lines and trailing blanks."""
@@ -57,16 +82,24 @@ class Terminal:
                 return str(self._screen.buffer[row][column].fg)
         raise AssertionError(f"{text!r} is not on the screen")
 
-    def exit_code(self) -> int | None:
+    def exit_code(self) -> int:
         """Return how the client ended; waits for that. Negative: killed by a signal, as subprocess has it."""
 
         def ended() -> bool:
             self._read()
-            return not self.process.isalive()
+            return self.session.process.poll() is not None
 
         until(ended, "the client to end")
         self._read()
-        return -self.process.signalstatus if self.process.signalstatus else self.process.exitstatus
+        return self.session.exit_code()
+
+    def signal(self, number: int) -> None:
+        """Send the client a signal."""
+        self.session.process.send_signal(number)
+
+    def terminal_settings(self) -> list[object]:
+        """Return how the terminal is set now: modes, speeds, control characters."""
+        return termios.tcgetattr(self.session.child_fd)
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         try:
@@ -76,23 +109,30 @@ class Terminal:
 
     def _read(self) -> None:
         with suppress(pexpect.TIMEOUT, pexpect.EOF):
-            while data := self.process.read_nonblocking(65536, timeout=0):
+            while data := self.session.read_nonblocking(65536, timeout=0):
                 self.written += data
                 self._stream.feed(data)
+
+
+def input_line(prompt: str, text: str, columns: int) -> str:
+    """Return how an input line looks: as much of its end as there is room for before the cursor."""
+    room, rest = columns - 1 - len(prompt), text
+    while _width(rest) > room or unicodedata.combining(rest[0]):
+        rest = rest[1:]
+    half = " " * (room - _width(rest)) if rest != text else ""  # of a wide character
+    return (prompt + half + rest).rstrip()
+
+
+def _width(text: str) -> int:
+    return sum((unicodedata.east_asian_width(c) in "WF") + (not unicodedata.combining(c)) for c in text)
 
 
 @contextmanager
 def client(*arguments: object, term: str = "xterm-256color", **environment: str) -> Iterator[Terminal]:
     """Run ``threadchat-client`` with *arguments* in a terminal."""
     env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    process = pexpect.spawn(
-        COMMAND[0],
-        [*COMMAND[1:], *map(str, arguments)],
-        env={**env, "TERM": term, **environment},
-        dimensions=(ROWS, COLUMNS),
-    )
-    process.delaybeforesend = None
+    session = Session(*COMMAND, *map(str, arguments), environment={**env, "TERM": term, **environment}, encoding=None)
     try:
-        yield Terminal(process)
+        yield Terminal(session)
     finally:
-        process.close(force=True)
+        session.close()

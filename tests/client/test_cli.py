@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -17,6 +18,15 @@ def test_help_lists_every_exit_code() -> None:
     assert result.exit_code == 0
     listed = {int(number) for number in re.findall(r"^ +(\d+)  ", result.output, re.MULTILINE)}
     assert listed == {int(code) for code in ExitCode}
+
+
+def test_the_document_lists_every_exit_code_and_every_option() -> None:
+    document = (Path(__file__).parents[2] / "docs/client.md").read_text()
+    listed = {int(number) for number in re.findall(r"^\| (\d+) \|", document, re.MULTILINE)}
+    options = re.findall(r"--[a-z-]+", CliRunner().invoke(main, ["--help"]).output)
+
+    assert listed == {int(code) for code in ExitCode}
+    assert [option for option in options if option not in document] == ["--version"]
 
 
 def test_help_names_the_defaults() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.client.servers import closed_port, echo, serving
 from tests.waiting import until
+from threadchat.base.addresses import Address, TcpAddress, UnixAddress
 from threadchat.base.errors import ConnectError
 from threadchat.client.client import ChatClient, connect
 
@@ -54,6 +55,44 @@ def test_lines_are_handed_over_also_those_from_before_the_start(pair: Pair) -> N
     pair.wait_for("Welcome!", "one", "two", "thr")
 
 
+def test_the_first_lines_can_be_read_before_the_start(pair: Pair) -> None:
+    pair.server.sendall(b"Welcome!\n* You are ")
+    heard = pair.client.read_lines(30)
+    pair.server.sendall(b"guest-1\n")
+    heard += pair.client.read_lines(30)
+    pair.server.sendall(b"one\n")
+    pair.start()
+    pair.wait_for("one")
+
+    assert heard == ["Welcome!", "* You are guest-1"]
+
+
+def test_reading_the_first_lines_ends_with_the_time_or_with_the_server(pair: Pair) -> None:
+    assert pair.client.read_lines(0.01) == []
+    pair.server.sendall(b"Bye")
+    pair.server.close()
+
+    assert pair.client.read_lines(30) == ["Bye"]
+    assert pair.client.read_lines(30) == []
+    pair.start()
+    until(lambda: pair.calls, "the call")
+    assert pair.client.reason == "the server closed the connection"
+
+
+def test_lines_that_two_threads_send_stay_whole(pair: Pair) -> None:
+    text = "x" * 1_000_000
+    threads = [threading.Thread(target=pair.client.send_line, args=(text,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    received = b""
+    while received.count(b"\n") < 3:
+        received += pair.server.recv(1 << 20)
+    for thread in threads:
+        thread.join()
+
+    assert received == (text.encode() + b"\n") * 3
+
+
 def test_an_unfinished_line_waits_for_its_rest_a_moment(pair: Pair) -> None:
     pair.start()
     pair.server.sendall(b"Jo")
@@ -87,7 +126,7 @@ def test_a_reset_connection_is_told_as_lost() -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
 
-    with serving(behaviour) as port, ChatClient(connect("127.0.0.1", port)) as client:
+    with serving(behaviour) as port, ChatClient(connect(TcpAddress("127.0.0.1", port))) as client:
         client.start(lambda _: None, lambda: None)
         reset.set()
         assert client.closed.wait(10)
@@ -104,7 +143,7 @@ def test_close_stops_a_reader_that_waits(pair: Pair) -> None:
 
 def test_after_half_close_the_answer_still_comes() -> None:
     lines: list[str] = []
-    with serving(echo) as port, ChatClient(connect("127.0.0.1", port)) as client:
+    with serving(echo) as port, ChatClient(connect(TcpAddress("127.0.0.1", port))) as client:
         client.start(lines.extend, lambda: None)
         client.send_line("last words")
         client.half_close()
@@ -156,23 +195,23 @@ def test_unix_sockets_are_reached_by_their_path(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
-        with ChatClient(connect(f"unix://{path}", 1)) as client, listener.accept()[0] as server:
+        with ChatClient(connect(UnixAddress(str(path)))) as client, listener.accept()[0] as server:
             client.send_line("Hi")
 
             assert server.recv(100) == b"Hi\n"
 
 
 @pytest.mark.parametrize(
-    ("host", "complaint"),
+    ("address", "complaint"),
     [
-        ("127.0.0.1", r"cannot connect to 127.0.0.1 port \d+: Connection refused"),
-        ("no-such-host.invalid", r"cannot connect to no-such-host.invalid port \d+: .+"),
-        ("unix:///no/such/socket", r"cannot connect to /no/such/socket: No such file or directory"),
-        ("a..b", r"cannot connect to a..b port \d+: that is not a host name"),
+        (TcpAddress("127.0.0.1", closed_port()), r"cannot connect to 127.0.0.1 port \d+: Connection refused"),
+        (TcpAddress("no-such-host.invalid", 1), r"cannot connect to no-such-host.invalid port 1: .+"),
+        (UnixAddress("/no/such/socket"), r"cannot connect to /no/such/socket: No such file or directory"),
+        (TcpAddress("a..b", 1), r"cannot connect to a..b port 1: that is not a host name"),
     ],
 )
-def test_a_server_that_cannot_be_reached_is_named_with_the_reason(host: str, complaint: str) -> None:
+def test_a_server_that_cannot_be_reached_is_named_with_the_reason(address: Address, complaint: str) -> None:
     with pytest.raises(ConnectError) as error:
-        connect(host, closed_port())
+        connect(address)
 
     assert re.fullmatch(complaint, str(error.value))

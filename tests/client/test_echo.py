@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.client.servers import Behaviour, Relay, echo, sends, sends_and_closes, serving
+from threadchat.base.addresses import TcpAddress
 from threadchat.client import echo as echo_client
 from threadchat.client.client import ChatClient, connect
 from threadchat.client.ending import LEFT, Ending, ExitCode
@@ -21,7 +22,7 @@ def talk(server: Behaviour, typed: bytes) -> tuple[Ending, str]:
         with (
             serving(server) as port,
             Keyboard(keys) as keyboard,
-            ChatClient(connect("127.0.0.1", port)) as client,
+            ChatClient(connect(TcpAddress("127.0.0.1", port))) as client,
         ):
             ending = echo_client.run(client, keyboard, Output(screen))
         return ending, os.read(seen, 10_000).decode()
@@ -42,11 +43,18 @@ def test_a_blank_line_is_not_sent() -> None:
     assert talk(echo, b"\n  \nHi\nquit\n") == (LEFT, "send: send: send: recv: Hi\nsend: ")
 
 
-def test_several_answers_are_all_shown() -> None:
-    ending, shown = talk(sends(b"Welcome!\nSay something.\n"), b"Hi\nquit\n")
+def test_a_server_that_answers_with_something_else_is_no_echo_server_and_told_once() -> None:
+    ending, shown = talk(sends(b"Welcome!\nSay something.\n"), b"Hi\nHi again\nquit\n")
 
     assert ending == LEFT
-    assert shown == "send: recv: Welcome!\nrecv: Say something.\nsend: "
+    assert shown == (
+        "send: recv: Welcome!\nrecv: Say something.\n(that is not what was sent: this may be no echo server)\n"
+        "send: (no answer in 0.5 seconds)\nsend: "
+    )
+
+
+def test_a_line_comes_back_without_the_blanks_at_its_end() -> None:
+    assert talk(echo, b"  Hi  \nquit\n") == (LEFT, "send: recv:   Hi\nsend: ")
 
 
 def test_a_server_without_an_answer_does_not_hold_the_user(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,10 +51,31 @@ def test_the_last_line_needs_no_end(typist: Typist) -> None:
     assert [typist.keyboard.read_line() for _ in range(4)] == ["one", "last", End.INPUT, End.INPUT]
 
 
+def test_the_end_can_be_seen_without_waiting(typist: Typist) -> None:
+    seen = [typist.keyboard.at_end()]
+    typist.type(b"last\n")
+    seen.append(typist.keyboard.at_end())
+    typist.unplug()
+    seen.append(typist.keyboard.at_end())
+    assert typist.keyboard.read_line() == "last"
+    seen.append(typist.keyboard.at_end())
+
+    assert seen == [False, False, False, True]
+
+
 def test_bytes_that_are_no_utf_8_are_replaced(typist: Typist) -> None:
     typist.type(b"\xff\n")
 
     assert typist.keyboard.read_line() == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_the_locale_says_what_bytes_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, encoding="latin-1") as stdin, os.fdopen(write, "wb", buffering=0) as cable:
+        monkeypatch.setattr("sys.stdin", stdin)
+        cable.write(b"caf\xe9\n")
+        with Keyboard(read) as keyboard:
+            assert keyboard.read_line() == "café"
 
 
 def test_another_thread_can_end_the_wait(typist: Typist) -> None:

@@ -27,6 +27,11 @@ def test_the_servers_own_lines_are_dimmed() -> None:
     assert styled("* John: joined") == [(DIM, "* John: joined")]
 
 
-@given(st.text())
+def test_whoever_does_something_is_coloured_too() -> None:
+    assert styled("** John waves") == [("", "** "), (colour_of("John"), "John"), ("", " waves")]
+    assert styled("** ") == [("", "** ")]
+
+
+@given(st.text() | st.text().map("** {}".format) | st.text().map("** John {}".format))
 def test_no_character_is_lost_or_added(line: str) -> None:
     assert "".join(text for _, text in styled(line)) == line

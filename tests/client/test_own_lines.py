@@ -28,6 +28,14 @@ def test_what_differs_is_no_echo() -> None:
     assert not own.is_echo("John: hi")
 
 
+def test_an_action_has_one_star_in_older_servers() -> None:
+    own = OwnLines(Clock())
+    own.said("** John waves")
+    own.said("** John waves")
+
+    assert [own.is_echo(line) for line in ("* John waves", "** John waves", "* John waves")] == [True, True, False]
+
+
 def test_lines_may_come_back_in_another_order() -> None:
     own = OwnLines(Clock())
     own.said("John: one")

@@ -3,9 +3,6 @@ from __future__ import annotations
 import os
 import threading
 
-import pytest
-
-from threadchat.base.errors import ChatError
 from threadchat.client.keyboard import Keyboard
 from threadchat.client.plain import Output, ask_name
 
@@ -28,13 +25,12 @@ def test_the_name_is_asked_for_until_there_is_one() -> None:
     assert asked(b"\n  \nJohn\nHi\n") == ("John", b"name: name: name: ")
 
 
+def test_a_name_that_cannot_be_is_asked_for_again_with_the_reason() -> None:
+    assert asked(b"a:b\nJohn\n") == ("John", b"name: a name has no spaces and no colon\nname: ")
+
+
 def test_the_end_of_input_is_no_name() -> None:
-    assert asked(b"\n") == (None, b"name: name: ")
-
-
-def test_an_impossible_name_that_nobody_can_correct_is_an_error() -> None:
-    with pytest.raises(ChatError, match="no colon"):
-        asked(b"a:b\nJohn\n")
+    assert asked(b"\n") == (None, b"name: name: exit\n")
 
 
 def test_output_writes_whole_lines_however_long() -> None:
@@ -61,3 +57,14 @@ def test_output_that_nobody_reads_is_broken_and_says_no_more() -> None:
     os.close(write)
 
     assert output.broken
+    assert not output.problem
+
+
+def test_output_that_cannot_be_written_is_a_problem() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    output = Output(full)
+    output.write("Hi")
+    os.close(full)
+
+    assert output.broken
+    assert output.problem == "No space left on device"

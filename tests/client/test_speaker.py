@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from threadchat.base.errors import ChatError
+from threadchat.chat.hub import Hub
+from threadchat.chat.session import Session
 from threadchat.client.speaker import Said, Speaker, check_name, is_farewell
 
 
@@ -42,7 +44,7 @@ def test_a_command_is_sent_as_it_is_and_not_shown() -> None:
 
 
 def test_me_is_shown_to_its_author_as_to_the_others() -> None:
-    assert Speaker("John").say("/me waves") == Said("/me waves", "* John waves")
+    assert Speaker("John").say("/me waves") == Said("/me waves", "** John waves")
     assert Speaker("John").say("/me") == Said("/me", "")
 
 
@@ -83,26 +85,107 @@ def test_an_impossible_nick_changes_nothing_here(wanted: str) -> None:
     assert speaker.name == "John"
 
 
-def test_nick_waits_for_a_server_that_confirms() -> None:
+GREETING = "* You are guest-1, with Ann and bob in lobby. Type /help for help."
+
+
+def at_threadchat(name: str = "John", *answers: str) -> Speaker:
+    """One who has come to threadchat and wants to be called *name*; the server's *answers* to that."""
+    speaker = Speaker(name)
+    speaker.heard("Any welcome: it is the owner's")
+    assert speaker.heard(GREETING) == f"/nick {name}"
+    for line in answers:
+        assert speaker.heard(line) is None
+    return speaker
+
+
+def test_threadchat_is_asked_for_the_name_and_has_the_last_word() -> None:
+    speaker = at_threadchat("Ｊohn")
+    assert (speaker.name, speaker.awaits_answer) == ("guest-1", True)
+    speaker.heard("* Ann is now Anna")
+    assert speaker.awaits_answer
+    speaker.heard("* You are now John")
+
+    assert (speaker.name, speaker.awaits_answer, speaker.refusal) == ("John", False, "")
+
+
+def test_to_threadchat_no_name_is_put_in_front() -> None:
+    speaker = at_threadchat("John", "* You are now John")
+
+    assert speaker.say("Hi") == Said("Hi", "John: Hi")
+    assert speaker.say("John: Hi") == Said("John: John: Hi", "John: John: Hi")
+
+
+def test_whom_threadchat_refuses_the_name_is_told_and_speaks_as_a_guest() -> None:
+    speaker = at_threadchat("John", "* The name John is taken.")
+
+    assert (speaker.name, speaker.awaits_answer) == ("guest-1", False)
+    assert speaker.refusal == "The name John is taken."
+    assert speaker.say("Hi") == Said("Hi", "guest-1: Hi")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["guest-7", "admin", "x" * 33, "a b", "1", "\u0301a", "\ue000", "\u2800", "a" + "\u0301" * 9, "J0hn", "John"],
+)
+def test_every_refusal_of_threadchat_is_understood(wanted: str) -> None:
+    hub = Hub(lambda: 0.0, lambda seconds, function: None)
+    hub.rename(hub.enter(lambda data: None), "John")
+    with pytest.raises(ChatError) as refusal:
+        hub.rename(hub.enter(lambda data: None), wanted)
+    for suffix in ("", " You are still guest-1."):
+        assert at_threadchat(wanted, f"* {refusal.value}{suffix}").refusal == f"{refusal.value}{suffix}"
+
+
+def test_the_real_greeting_is_recognised() -> None:
+    hub = Hub(lambda: 0.0, lambda seconds, function: None)
+    for count in (1, 2, 3, 9):
+        sent: list[bytes] = []
+        Session(hub, sent.append, lambda: None, ask_name=count == 3).greet("Welcome: to *my* room")
+        speaker = Speaker("John")
+        answers = [speaker.heard(line) for line in b"".join(sent).decode().splitlines()]
+
+        assert list(filter(None, answers)) == ["/nick John"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["one", "two", GREETING],
+        ["* You are now entering a chat."],
+        ["You are guest-1, alone in lobby. Type /help for help."],
+        ["Ann: " + GREETING],
+    ],
+)
+def test_other_servers_are_told_nothing(lines: list[str]) -> None:
     speaker = Speaker("John")
-    speaker.heard("* You are guest-1, alone in lobby. Type /help for help.")
+
+    assert [speaker.heard(line) for line in lines] == [None] * len(lines)
+    assert speaker.say("Hi") == Said("John: Hi", "John: Hi")
+
+
+def test_where_the_name_went_first_it_is_not_sent_again() -> None:
+    assert Speaker("John", prefix=False).say("Hi") == Said("Hi", "John: Hi")
+
+
+def test_a_nick_waits_for_threadchat_to_confirm_it() -> None:
+    speaker = at_threadchat("John", "* You are now John")
     speaker.say("/nick Ｊack")
     assert speaker.name == "John"
     speaker.heard("* You are now Jack")
     assert speaker.name == "Jack"
 
 
-def test_a_refused_nick_leaves_the_name() -> None:
-    speaker = Speaker("John")
-    speaker.heard("* You are guest-1, alone in lobby. Type /help for help.")
+def test_a_refused_nick_leaves_the_name_and_is_no_refusal_of_the_first() -> None:
+    speaker = at_threadchat("John", "* You are now John")
     speaker.say("/nick Anna")
     speaker.heard("* The name Anna is taken.")
 
-    assert speaker.name == "John"
+    assert (speaker.name, speaker.refusal) == ("John", "")
 
 
 def test_nobody_is_renamed_by_others() -> None:
     speaker = Speaker("John")
+    speaker.heard("Welcome")
     speaker.heard("* You are now Fool")
 
     assert speaker.name == "John"

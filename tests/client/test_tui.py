@@ -11,6 +11,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from tests.client.servers import Behaviour, sends, serving
+from threadchat.base.addresses import TcpAddress
 from threadchat.client import tui
 from threadchat.client.client import ChatClient, connect
 from threadchat.client.ending import LEFT, ExitCode
@@ -27,7 +28,7 @@ def terminal() -> Iterator[PipeInput]:
 @contextmanager
 def at_a_terminal(server: Behaviour) -> Iterator[tuple[ChatClient, PipeInput]]:
     """A client connected to *server*, and such a keyboard."""
-    with serving(server) as port, ChatClient(connect("127.0.0.1", port)) as client, terminal() as keys:
+    with serving(server) as port, ChatClient(connect(TcpAddress("127.0.0.1", port))) as client, terminal() as keys:
         yield client, keys
 
 

@@ -6,13 +6,13 @@ import re
 import signal
 import socket
 import subprocess
-import termios
 import threading
 
 import pytest
 
 from tests.client.servers import Relay, closed_port, echo, sends, sends_and_closes, serving
 from tests.client.terminal import COMMAND, client
+from tests.running import Running
 
 
 def pipe(typed: str | bytes, *arguments: object) -> tuple[int, str, str]:
@@ -103,30 +103,24 @@ def test_an_empty_name_is_asked_for_again() -> None:
         user.expect_line("John: Hi")
 
 
-def test_end_of_input_at_the_name_prompt_leaves_quietly() -> None:
-    """Nothing was begun, so nothing has failed."""
+@pytest.mark.parametrize("typed", ["", "John\nHi\n"])
+def test_without_a_terminal_the_name_is_an_option(typed: str) -> None:
+    """Nobody is there to be asked, and the first line is a message."""
     with serving(echo) as port:
-        assert pipe("", "localhost", port) == (0, "name: ", "")
+        code, output, errors = pipe(typed, "localhost", port)
 
-
-@pytest.mark.parametrize("typed", ["a:b\nHi\n", "two words\nHi\n"])
-def test_an_impossible_name_from_a_pipe_is_wrong_usage(typed: str) -> None:
-    """Nobody is there to correct it, and the next line is no name."""
-    with serving(echo) as port:
-        code, _, errors = pipe(typed, "localhost", port)
-
-    assert code == 2
-    assert errors == "threadchat-client: a name has no spaces and no colon\n"
+    assert (code, output) == (2, "")
+    assert "Say who is talking with --name NAME: input is no terminal, so nobody can be asked." in errors
 
 
 def test_the_name_goes_first_where_the_server_asks_for_it() -> None:
-    """--name-first: a line of its own, before and besides the prefix."""
+    """--name-first: a line of its own, and from then on the server puts it in front."""
     relay = Relay(b"What is your name? ")
     with serving(relay) as port:
         code, output, errors = pipe("Hi\n", "localhost", port, "--name", "John", "--name-first")
 
     assert (code, errors) == (0, "")
-    assert b"".join(relay.heard) == b"John\nJohn: Hi\n"
+    assert b"".join(relay.heard) == b"John\nHi\n"
     assert sorted(output.splitlines()) == ["John: Hi", "What is your name?"]
 
 
@@ -186,9 +180,9 @@ def test_a_server_that_is_slow_to_read_still_gets_everything() -> None:
 def test_exit_in_a_pipe_still_shows_the_answer() -> None:
     """The transcript of step 3, typed by a program."""
     with serving(echo) as port:
-        assert pipe("John\nHi\nexit\nnever said\n", "localhost", port) == (
+        assert pipe("Hi\nexit\nnever said\n", "localhost", port, "--name", "John") == (
             0,
-            "name: John: Hi\nJohn: Hi\n",
+            "John: Hi\nJohn: Hi\n",
             "",
         )
 
@@ -222,6 +216,44 @@ def test_a_reader_who_has_seen_enough_ends_the_client_quietly() -> None:
             assert process.stderr.read() == b""
 
 
+# threadchat itself.
+
+
+def test_a_script_speaks_under_its_name_and_no_other(chat: Running) -> None:
+    """Its line is the first that anybody hears of it, but for its coming."""
+    alice = chat.person("alice")
+    code, _, errors = pipe("Note: backup done\n", "127.0.0.1", chat.port, "--name", "cron")
+
+    assert (code, errors) == (0, "")
+    alice.waits_for("cron: Note: backup done")
+    alice.waits_for("* cron left")
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"), [("Alice", "The name Alice is taken."), ("admin", "The name admin is reserved.")]
+)
+def test_a_script_that_cannot_have_its_name_says_nothing_and_code_4(chat: Running, name: str, refusal: str) -> None:
+    """It can try again with another one, and nothing is said twice."""
+    alice = chat.person("alice")
+    code, _, errors = pipe("Hi\n", "127.0.0.1", chat.port, "--name", name)
+
+    assert code == 4
+    assert errors == f"threadchat-client: {refusal} Nothing was sent: choose another name with --name.\n"
+    bob = chat.person("bob")
+    bob.says("after")
+    assert not any(": " in line for line in alice.waits_for("bob: after"))
+
+
+def test_a_refused_name_in_plain_lines_is_told_before_the_first_word(chat: Running) -> None:
+    """A person can take another one."""
+    alice = chat.person("alice")
+    with client("127.0.0.1", chat.port, "--plain", "--name", "alice") as user:
+        user.expect_line("* The name alice is taken.")
+        user.enter("Hi")
+        user.expect_line("guest-2: Hi")
+        alice.waits_for("guest-2: Hi")
+
+
 # How it ends.
 
 
@@ -235,8 +267,8 @@ def test_a_reader_who_has_seen_enough_ends_the_client_quietly() -> None:
     ],
 )
 def test_no_connection_is_one_line_and_code_1(arguments: list[str], complaint: str) -> None:
-    """The line says where and why; nobody was asked for a name before."""
-    code, output, errors = pipe("John\n", *arguments, closed_port())
+    """The line says where and why."""
+    code, output, errors = pipe("Hi\n", *arguments, closed_port(), "--name", "John")
 
     assert (code, output) == (1, "")
     assert re.fullmatch(rf"threadchat-client: {complaint}\n", errors)
@@ -247,6 +279,8 @@ def test_no_connection_is_one_line_and_code_1(arguments: list[str], complaint: s
     [
         ["localhost", "0"],
         ["localhost", "x"],
+        ["localhost:7007", "7008", "--name", "J"],
+        ["localhost:x", "--name", "J"],
         ["--name", "a:b"],
         ["--name", ""],
         ["--echo", "--name", "J"],
@@ -287,19 +321,96 @@ def test_leaving_by_the_servers_own_command_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize("mode", [["--plain"], ["--plain", "--name", "John"], ["--echo"]])
-@pytest.mark.parametrize(("key", "code", "word"), [("\x03", 130, "interrupted"), ("\x04", 0, "left")])
-def test_ctrl_c_and_ctrl_d_end_it_with_one_line(mode: list[str], key: str, code: int, word: str) -> None:
-    """At any prompt, and the terminal is as it was."""
+@pytest.mark.parametrize(
+    ("key", "code", "shown"), [("\x03", 130, "threadchat-client: interrupted"), ("\x04", 0, "exit")]
+)
+def test_ctrl_c_and_ctrl_d_end_it_with_one_line(mode: list[str], key: str, code: int, shown: str) -> None:
+    """At any prompt, and the terminal is as it was. Ctrl-D looks like `exit`."""
     with serving(sends(b"Hello\n")) as port, client("localhost", port, *mode) as user:
-        user.expect_line({"--echo": "send:"}.get(mode[-1], "name:" if len(mode) == 1 else "Hello"))
+        prompt = {"--echo": "send:"}.get(mode[-1], "name:" if len(mode) == 1 else "Hello")
+        user.expect_line(prompt)
         user.type(key)
 
         assert user.exit_code() == code
-        said = [line for line in user.lines() if line.startswith("threadchat-client:")]
-        at_name_prompt = mode == ["--plain"] and code == 0
-        assert said == ([] if at_name_prompt else [f"threadchat-client: {word}"])
+        assert [line.removeprefix(f"{prompt} ") for line in user.lines()].count(shown) == 1
         assert b"Traceback" not in user.written
-        assert termios.tcgetattr(user.process.child_fd) == user.settings
+        assert user.terminal_settings() == user.settings
+
+
+@pytest.mark.parametrize("mode", [["--plain"], ["--plain", "--name", "John"], ["--echo"]])
+def test_sigterm_ends_it_with_one_line_too(mode: list[str]) -> None:
+    """Whatever it is waiting for."""
+    with serving(sends(b"Hello\n")) as port, client("localhost", port, *mode) as user:
+        user.expect_line({"--echo": "send:"}.get(mode[-1], "name:" if len(mode) == 1 else "Hello"))
+        user.signal(signal.SIGTERM)
+
+        assert user.exit_code() == 143, user.written
+        assert user.lines()[-1] == "threadchat-client: terminated"
+        assert b"Traceback" not in user.written
+
+
+def test_sigterm_in_a_script_is_told_on_stderr() -> None:
+    """While a pipe is open and nothing is in it."""
+    with serving(sends(b"Hello\n")) as port:
+        process = subprocess.Popen(
+            [*COMMAND, "localhost", str(port), "--name", "John"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout
+        process.stdout.readline()
+        process.terminate()
+        _, errors = process.communicate()
+
+    assert (process.returncode, errors) == (143, b"threadchat-client: terminated\n")
+
+
+@pytest.mark.parametrize("mode", [["--name", "John"], ["--echo"]])
+def test_a_full_disk_is_one_line_and_code_5(mode: list[str]) -> None:
+    """What is said there is lost, and nobody may think otherwise."""
+    with serving(echo) as port, open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "localhost", str(port), *mode],
+            input=b"Hi\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert done.returncode == 5
+    assert done.stderr == b"threadchat-client: cannot write what is said: No space left on device\n"
+
+
+def test_a_chat_server_is_no_echo_server_and_ctrl_d_ends_it() -> None:
+    """Also while an answer is waited for."""
+    relay = Relay()
+    with serving(relay) as port, client("localhost", port, "--echo") as user:
+        user.expect("send:")
+        user.enter("Hi")
+        user.expect(
+            "send: Hi",
+            "recv: Welcome to the chatroom!",
+            "(that is not what was sent: this may be no echo server)",
+            "send:",
+        )
+        user.enter("Hi?")
+        relay.wait_until_heard(b"Hi?\n")
+        user.type("\x04")
+
+        assert user.exit_code() == 0
+
+
+def test_ctrl_d_is_heard_while_an_answer_is_waited_for() -> None:
+    """The echo client waits for a server that never answers, but not for its user."""
+    relay = Relay(b"")
+    with serving(relay) as port, client("localhost", port, "--echo") as user:
+        user.enter("anybody?")
+        relay.wait_until_heard(b"anybody?\n")
+        user.type("\x04")
+
+        assert user.exit_code() == 0
+        assert not any("no answer" in line for line in user.lines())
 
 
 def test_sigint_while_waiting_for_an_answer_is_heard() -> None:
@@ -308,7 +419,7 @@ def test_sigint_while_waiting_for_an_answer_is_heard() -> None:
     with serving(relay) as port, client("localhost", port, "--echo") as user:
         user.enter("anybody?")
         relay.wait_until_heard(b"anybody?\n")
-        user.process.kill(signal.SIGINT)
+        user.signal(signal.SIGINT)
 
         assert user.exit_code() == 130
         assert b"Traceback" not in user.written
@@ -328,7 +439,14 @@ def test_nothing_a_server_sends_reaches_the_terminal_raw() -> None:
 
 
 def test_ipv6_addresses_are_hosts_too() -> None:
-    """With and without brackets."""
+    """With and without brackets, and with the port behind them."""
     with serving(echo, host="::1") as port:
-        for host in ("::1", "[::1]"):
-            assert pipe("Hi\n", host, port, "--name", "J") == (0, "J: Hi\nJ: Hi\n", "")
+        for where in (["::1", port], ["[::1]", port], [f"[::1]:{port}"], [f"tcp://[::1]:{port}"]):
+            assert pipe("Hi\n", *where, "--name", "J") == (0, "J: Hi\nJ: Hi\n", "")
+
+
+def test_addresses_are_understood_as_the_server_prints_them() -> None:
+    """To be copied from its log."""
+    with serving(echo) as port:
+        for where in (f"127.0.0.1:{port}", f"tcp://127.0.0.1:{port}"):
+            assert pipe("Hi\n", where, "--name", "J") == (0, "J: Hi\nJ: Hi\n", "")

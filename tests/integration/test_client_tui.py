@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import socket
-import termios
+from pathlib import Path
 
 import pytest
 
+from tests.client import tmux
 from tests.client.servers import Relay, echo, sends, sends_and_closes, serving
-from tests.client.terminal import Terminal, client
+from tests.client.terminal import Terminal, client, input_line
+from tests.conftest import Serve
+from tests.running import Running
 from tests.waiting import until
 
 JOHN = ("--name", "John")
@@ -38,6 +41,7 @@ def test_the_input_line_survives_what_others_say() -> None:
             "Welcome to the chatroom!",
             "OtherJohn: Hi!",
             "John: Hey you!",
+            "exit",
         ]
 
 
@@ -173,9 +177,9 @@ def test_a_dumb_terminal_gets_the_plain_client() -> None:
 @pytest.mark.parametrize(
     ("keys", "code", "last"),
     [
-        ("exit\r", 0, "Hello"),
-        (" quit \r", 0, "Hello"),
-        ("\x04", 0, "threadchat-client: left"),
+        ("exit\r", 0, "exit"),
+        (" quit \r", 0, "quit"),
+        ("\x04", 0, "exit"),
         ("\x03", 130, "threadchat-client: interrupted"),
         ("half a line\x03", 130, "threadchat-client: interrupted"),
     ],
@@ -184,12 +188,12 @@ def test_the_user_leaves_and_the_terminal_is_as_it_was(keys: str, code: int, las
     """At most one line says so, and the input line is gone."""
     with serving(sends(b"Hello\n")) as port, client("localhost", port, *JOHN) as john:
         john.expect("Hello", "John:")
-        assert termios.tcgetattr(john.process.child_fd) != john.settings
+        assert john.terminal_settings() != john.settings
         john.type(keys)
 
         assert john.exit_code() == code
-        assert john.lines() == list(dict.fromkeys(["Hello", last]))
-        assert termios.tcgetattr(john.process.child_fd) == john.settings
+        assert john.lines() == ["Hello", last]
+        assert john.terminal_settings() == john.settings
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -197,10 +201,10 @@ def test_a_signal_leaves_the_terminal_as_it_was(number: int, code: int) -> None:
     """A terminal left in raw mode would be unusable."""
     with serving(sends(b"Hello\n")) as port, client("localhost", port, *JOHN) as john:
         john.expect("Hello", "John:")
-        john.process.kill(number)
+        john.signal(number)
 
         assert john.exit_code() == code
-        assert termios.tcgetattr(john.process.child_fd) == john.settings
+        assert john.terminal_settings() == john.settings
 
 
 def test_a_server_that_goes_ends_it_with_one_line() -> None:
@@ -212,7 +216,7 @@ def test_a_server_that_goes_ends_it_with_one_line() -> None:
             "Good night",
             "threadchat-client: the server closed the connection",
         ]
-        assert termios.tcgetattr(john.process.child_fd) == john.settings
+        assert john.terminal_settings() == john.settings
 
 
 def test_leaving_by_the_servers_own_command_is_no_failure() -> None:
@@ -258,3 +262,159 @@ def test_an_endless_line_is_left_out_and_said_to_be() -> None:
         client("localhost", port, *JOHN) as john,
     ):
         john.expect("(a line of more than 65536 bytes is left out)", "* after", "John:")
+
+
+# Terminals that are resized, or small, or old.
+
+
+#: Long, and without repetitions, so that each part of them is known by sight.
+NARROW = " ".join(f"{number} bottles of beer," for number in range(99, 92, -1)) + " "
+WIDE = "いろはにほへとちりぬるをわかよたれそつねならむうゐのおくやまけふこえてあさきゆめみしゑひもせす"
+ACCENTS = "".join(f"é{number}" for number in range(10, 50))
+
+
+@pytest.mark.parametrize("keys", [NARROW, WIDE + WIDE[::-1], ACCENTS], ids=["narrow", "wide", "accents"])
+def test_a_resized_terminal_keeps_one_input_line_and_all_that_was_said(tmp_path: Path, keys: str) -> None:
+    """Whatever is wrapped anew meanwhile; the line grows again with its terminal."""
+    said = [f"Ann: this is line {number}, which is longer than a narrow terminal is wide" for number in range(40)]
+    relay = Relay()
+    with serving(relay) as port, tmux.client(tmp_path, "127.0.0.1", port, *JOHN, columns=100) as john:
+        relay.wait_for_members(1)
+        relay.say("".join(f"{line}\n" for line in said).encode())
+        shown = ["Welcome to the chatroom!", *said]
+        john.expect(*shown, "John:")
+        john.type(keys)
+        john.expect(*shown, input_line("John: ", keys, 100), cursor=99)
+        john.rests()
+        for columns in (60, 40, 70, 30, 41, 17, 100):
+            john.resize(columns)
+            john.expect(*shown, input_line("John: ", keys, columns), cursor=columns - 1)
+        relay.say(b"Ann: after\n")
+        john.expect(*shown, "Ann: after", input_line("John: ", keys, 100))
+        john.resize(200)
+        john.expect(*shown, "Ann: after", f"John: {keys}".rstrip())
+
+
+def test_pasted_lines_survive_resizing_too(tmp_path: Path) -> None:
+    """They are several rows, until Enter says them."""
+    relay = Relay()
+    rows = [letter * 70 for letter in "abc"]
+    with serving(relay) as port, tmux.client(tmp_path, "127.0.0.1", port, *JOHN, columns=100) as john:
+        relay.wait_for_members(1)
+        relay.say(b"Ann: Hi\n" * 40)
+        shown = ["Welcome to the chatroom!", *["Ann: Hi"] * 40]
+        john.expect(*shown, "John:")
+        john.type("\x1b[200~" + "\n".join(rows) + "\x1b[201~")
+        john.expect(*shown, f"John: {rows[0]}", *rows[1:], cursor=70)
+        john.rests()
+        for columns in (60, 40):
+            john.resize(columns)
+            until(lambda: len(john.lines()) == len(shown) + 3 and john.cursor() == columns - 1, "3 rows")  # noqa: B023
+        john.resize(100)
+        john.expect(*shown, f"John: {rows[0]}", *rows[1:], cursor=70)
+
+
+def test_twenty_columns_are_enough() -> None:
+    """The input line scrolls; what is said is wrapped."""
+    relay = Relay()
+    with serving(relay) as port, client("localhost", port, *JOHN) as john:
+        john.expect("Welcome to the chatroom!", "John:")
+        john.resize(20)
+        john.enter("a line that is longer than twenty columns")
+        relay.wait_until_heard(b"John: a line that is longer than twenty columns\n")
+        john.type("and another one that is being typed")
+        john.expect_line("John: s being typed")
+
+
+@pytest.mark.parametrize("term", ["vt100", "vt52", "ansi", "no-such-terminal"])
+def test_old_terminals_have_their_input_line_too(term: str) -> None:
+    """Those that can move their cursor as a VT100 does, at least."""
+    relay = Relay()
+    with serving(relay) as port, client("localhost", port, *JOHN, term=term) as john:
+        john.expect("Welcome to the chatroom!", "John:")
+        john.type("Hey ")
+        relay.say(b"Ann: Hi\n")
+        john.expect("Welcome to the chatroom!", "Ann: Hi", "John: Hey")
+        john.enter("you")
+        relay.wait_until_heard(b"John: Hey you\n")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "no_SUCH.ISO-8859-1"])
+@pytest.mark.parametrize("mode", [[], ["--plain"]])
+def test_without_a_utf_8_locale_nothing_breaks(locale: str, mode: list[str]) -> None:
+    """Python takes such terminals for UTF-8, as they nearly always are."""
+    relay = Relay()
+    with serving(relay) as port, client("localhost", port, *JOHN, *mode, LC_ALL=locale, LANG=locale) as john:
+        relay.wait_for_members(1)
+        relay.say("Zoë: grüß dich\n".encode())
+        john.expect_line("Zoë: grüß dich")
+        john.enter("Grüße")
+        relay.wait_until_heard("John: Grüße\n".encode())
+
+
+@pytest.mark.parametrize("mode", [[], ["--plain"]])
+def test_what_a_terminal_cannot_show_is_a_question_mark(mode: list[str]) -> None:
+    """One whose encoding is not UTF-8."""
+    relay = Relay()
+    with serving(relay) as port, client("localhost", port, *JOHN, *mode, PYTHONIOENCODING="ascii") as john:
+        relay.wait_for_members(1)
+        relay.say("Zoë: hi\n".encode())
+        john.expect_line("Zo?: hi")
+
+
+# threadchat itself.
+
+
+def test_the_name_is_ours_before_the_first_line(chat: Running) -> None:
+    """Others see nobody else, and can write to us at once."""
+    alice = chat.person("alice")
+    with client("localhost", chat.port, *JOHN) as john:
+        john.expect_line("John:")
+        heard = alice.waits_for("* John joined")
+        alice.says("/msg John psst")
+        heard += alice.waits_for("[to John] psst")
+        john.expect_line("[from alice] psst")
+        john.enter("Hi: there")
+        heard += alice.waits_for("John: Hi: there")
+        assert heard == []
+        john.enter("exit")
+        alice.waits_for("* John left")
+
+
+def test_a_taken_name_is_told_first_and_the_prompt_is_honest(chat: Running) -> None:
+    """What is said then is said, and shown, under the name that one has; /nick mends it."""
+    alice = chat.person("alice")
+    with client("localhost", chat.port, "--name", "Alice") as user:
+        user.expect_line("* The name Alice is taken.")
+        user.expect_line("guest-2:")
+        user.enter("Hi")
+        alice.waits_for("guest-2: Hi")
+        user.expect_line("guest-2: Hi")
+        user.enter("/nick Ｊohn")
+        user.expect_line("John:")
+        user.enter("Hi")
+        alice.waits_for("John: Hi")
+
+
+def test_where_the_listener_asks_for_the_name_it_gets_it(serve: Serve, tmp_path: Path) -> None:
+    """With --name-first too."""
+    config = tmp_path / "threadchat.toml"
+    config.write_text('[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\napp = "chat"\nask_name = true\n')
+    asking = serve("--config", str(config))
+    for options in ([], ["--name-first"]):
+        with client("localhost", asking.port, *JOHN, *options) as john:
+            john.expect_line("* You are now John")
+            john.enter("/who")
+            john.expect_line("* 1 in lobby: John")
+            john.enter("/quit")
+            assert john.exit_code() == 0
+        until(lambda: len(asking.events("connection_closed")) == 1 + bool(options), "John to have left")  # noqa: B023
+
+
+def test_tab_knows_who_was_there_before(chat: Running) -> None:
+    """From the greeting, without a word from them."""
+    chat.person("Zebedee")
+    with client("localhost", chat.port, *JOHN) as john:
+        john.expect_line("John:")
+        john.type("/ms\t\t")
+        john.expect_line("John: /msg Zebedee")

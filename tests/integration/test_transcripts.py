@@ -69,7 +69,7 @@ def test_the_blocking_servers_second_client_is_answered_when_the_first_has_left(
             first.sendline("still me")
             first.expect_exact("still me\r\nstill me\r\n")
             assert len(echo.events("connection_opened")) == 1
-            first.sendintr()
+            first.interrupt()
             second.expect_exact("two\r\n")
 
 
@@ -104,8 +104,7 @@ def test_the_challenges_echo_client(serve: Serve) -> None:
         session.expect_exact("test\r\nrecv: test\r\nsend: ")
         session.sendline("quit")
         session.expect(pexpect.EOF)
-        session.close()
-        assert session.exitstatus == 0
+        assert session.exit_code() == 0
 
 
 def test_the_challenges_chat_client_with_the_echo_server(serve: Serve) -> None:

@@ -1,8 +1,9 @@
 """
 A connection to a chat server, without a user interface.
 
-One background thread, ``client-reader``, reads and calls back; the thread that made the client sends,
-leaves and closes. Works with anybody's line server: nothing here knows threadchat's protocol.
+The thread that made the client owns it: it may read the first lines itself, then starts the background
+thread ``client-reader``, which reads and calls back; it leaves and closes. Both may send.
+Works with anybody's line server: nothing here knows threadchat's protocol.
 Not here: what lines look like (incoming), what a typed line means (speaker), the screen (plain, tui).
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import select
+import signal
 import socket
 import struct
 import termios
@@ -19,6 +21,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
+from threadchat.base.addresses import Address, UnixAddress
 from threadchat.base.errors import ConnectError
 from threadchat.client.incoming import Incoming
 
@@ -28,21 +31,19 @@ CONNECT_SECONDS = 10.0
 UNFINISHED_SECONDS = 0.2
 
 _RECEIVE_BYTES = 65536
-_UNIX = "unix://"
 
 
-def connect(host: str, port: int) -> socket.socket:
+def connect(address: Address) -> socket.socket:
     """
-    Return a socket connected to *host*: a name, an IPv4 or IPv6 address, or ``unix:///path``.
+    Return a socket connected to *address*.
 
-    Every address of a name is tried in turn (``localhost``: ::1, then 127.0.0.1). Raises ConnectError.
+    Every address of a host's name is tried in turn (``localhost``: ::1, then 127.0.0.1). Raises ConnectError.
     """
-    path = host.removeprefix(_UNIX)
-    where = path if host.startswith(_UNIX) else f"{host} port {port}"
+    where = address.path if isinstance(address, UnixAddress) else f"{address.host} port {address.port}"
     try:
-        if host.startswith(_UNIX):
-            return _connect_unix(path)
-        sock = socket.create_connection((host.strip("[]"), port), timeout=CONNECT_SECONDS)
+        if isinstance(address, UnixAddress):
+            return _connect_unix(address.path)
+        sock = socket.create_connection((address.host, address.port), timeout=CONNECT_SECONDS)
     except TimeoutError:
         raise ConnectError(f"cannot connect to {where}: no answer in {CONNECT_SECONDS:g} seconds") from None
     except OSError as error:
@@ -75,12 +76,15 @@ class ChatClient:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._sending = threading.Lock()  # one line after the other, whole
+        self._incoming = Incoming()
         self._reader: threading.Thread | None = None
         self._heard_at = 0.0
+        self._ended = False  # the stream: nothing is left to be read
         #: Set once the server, or the network, has ended the connection.
         self.closed = threading.Event()
         #: Why, in words for the user. Valid once ``closed`` is set.
-        self.reason = ""
+        self.reason = "the server closed the connection"
 
     def __enter__(self) -> ChatClient:
         return self
@@ -90,15 +94,29 @@ class ChatClient:
     ) -> None:
         self.close()
 
+    def read_lines(self, seconds: float) -> list[str]:
+        """Return the next lines; none after so many *seconds*, or at the end. Only before :meth:`start`."""
+        deadline = time.monotonic() + seconds
+        while not self._ended and (rest := deadline - time.monotonic()) > 0:
+            if lines := self._next_lines(rest):
+                return lines
+        return []
+
     def start(self, on_lines: Callable[[list[str]], None], on_closed: Callable[[], None]) -> None:
-        """Begin to read. What has come since connecting is not lost."""
+        """Begin to read in the background. What has come since connecting is not lost."""
         # A daemon, because a callback may be stuck in a terminal that takes no output.
         self._reader = threading.Thread(
             target=self._read, args=(on_lines, on_closed), name="client-reader", daemon=True
         )
-        self._reader.start()
+        # Signals are the main thread's. They wait until the reader is started, for it must be joined.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+            self._reader.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    # Sending and leaving: the owner's thread.
+    # Sending: any thread. Leaving: the owner's.
 
     def limit_send(self, seconds: float) -> None:
         """Make :meth:`send_line` give up when the server has read nothing for so many seconds."""
@@ -112,7 +130,8 @@ class ChatClient:
 
         Waits while the server does not read. Raises OSError where the connection has ended.
         """
-        self._sock.sendall(line.encode() + b"\n")
+        with self._sending:
+            self._sock.sendall(line.encode() + b"\n")
 
     def half_close(self) -> None:
         """Tell the server that nothing more will be sent; what it sends is still read."""
@@ -138,7 +157,7 @@ class ChatClient:
         """Stop the reader and close the connection."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)  # close() would not wake the reader
-        if self._reader:
+        if self._reader and self._reader.ident:
             self._reader.join(timeout=1.0)
             if self._reader.is_alive():  # stuck in a callback: it ends with the process, and so does the fd
                 return
@@ -149,28 +168,30 @@ class ChatClient:
         answer = fcntl.ioctl(self._sock, termios.TIOCOUTQ, b"\0" * 4)
         return int(struct.unpack("i", answer)[0])
 
-    # Reading: the reader thread.
+    # Reading: the reader thread, once it is started.
 
     def _read(self, on_lines: Callable[[list[str]], None], on_closed: Callable[[], None]) -> None:
-        incoming = Incoming()
-        self.reason = "the server closed the connection"
-        try:
-            while True:
-                if incoming.unfinished and not self._readable_within(UNFINISHED_SECONDS):
-                    lines = incoming.flush()
-                elif data := self._sock.recv(_RECEIVE_BYTES):
-                    self._heard_at = time.monotonic()
-                    lines = incoming.feed(data)
-                else:
-                    break
-                if lines:
-                    on_lines(lines)
-        except OSError as error:
-            self.reason = f"connection lost: {error.strerror or error}"
-        if lines := incoming.flush():
-            on_lines(lines)
+        while not self._ended:
+            if lines := self._next_lines(None):
+                on_lines(lines)
         self.closed.set()
         on_closed()
+
+    def _next_lines(self, seconds: float | None) -> list[str]:
+        """Return what one read brings, or an unfinished line after some silence; wait *seconds* at most."""
+        patience = UNFINISHED_SECONDS if self._incoming.unfinished else seconds
+        if patience is not None and not self._readable_within(patience):
+            return self._incoming.flush()
+        try:
+            data = self._sock.recv(_RECEIVE_BYTES)
+        except OSError as error:
+            self.reason = f"connection lost: {error.strerror or error}"
+            data = b""
+        if data:
+            self._heard_at = time.monotonic()
+            return self._incoming.feed(data)
+        self._ended = True
+        return self._incoming.flush()
 
     def _readable_within(self, seconds: float) -> bool:
         poller = select.poll()

@@ -1,71 +1,102 @@
 """
 The echo client, step 2 of the challenge: ``send: ``, what the user types, ``recv: ``, what comes back.
 
-The main thread reads the keyboard and waits for the answer; ``client-reader`` hands lines over.
+The main thread reads the keyboard and waits for the answer; ``client-reader`` hands lines over. A server that
+answers with something else is no echo server: the user is told so once, and may go on.
 """
 
 from __future__ import annotations
 
+import time
 from queue import Empty, SimpleQueue
 
 from threadchat.client.client import ChatClient
-from threadchat.client.ending import HUNG_UP, LEFT, Ending, server_gone
+from threadchat.client.ending import FAREWELL, LEFT, Ending, output_lost, server_gone
 from threadchat.client.keyboard import End, Keyboard
 from threadchat.client.plain import Output, leave
 from threadchat.client.speaker import is_farewell
 from threadchat.wire.text import sanitise
 
-#: A server that does not answer is no echo server; the user may go on all the same.
+#: An echo server answers within this time.
 ANSWER_SECONDS = 5.0
+#: What is waited for an answer once a server has shown not to be one.
+_OTHER_SECONDS = 0.5
+#: How often a wait for an answer looks whether the user has pressed Ctrl-D.
+_LOOK_SECONDS = 0.1
 
 
 def run(client: ChatClient, keyboard: Keyboard, output: Output) -> Ending:
     """Send what is typed, a line at a time, and show what comes back."""
-    answers: SimpleQueue[list[str]] = SimpleQueue()
-
-    def closed() -> None:
-        answers.put([])  # ends a wait for an answer
-        keyboard.wake()
-
-    client.start(answers.put, closed)
-    while not output.broken:
-        output.write("send: ")
-        line = keyboard.read_line()
-        if line is End.WOKEN:
-            output.write("\n")
-            return server_gone(client.reason)
-        if line is End.INPUT:
-            output.write("\n")
-            leave(client, keyboard.interactive)
-            _show(answers, output)
-            return HUNG_UP if keyboard.interactive else LEFT
-        if is_farewell(line):
-            leave(client, keyboard.interactive)
-            return LEFT
-        if (text := sanitise(line)).strip():
-            _exchange(client, text, answers, output)
-    return LEFT
+    ending = _Echo(client, keyboard, output).run()
+    return output_lost(output.problem) if output.problem else ending
 
 
-def _exchange(client: ChatClient, text: str, answers: SimpleQueue[list[str]], output: Output) -> None:
-    try:
-        client.send_line(text)
-        first = answers.get(timeout=ANSWER_SECONDS)
-    except OSError:  # the next look at the keyboard says why
-        client.closed.wait()
-        return
-    except Empty:
-        output.write_lines([f"(no answer in {ANSWER_SECONDS:g} seconds)"])
-        return
-    _show_lines(first, output)
-    _show(answers, output)
+class _Echo:
+    """One run; all of it is the main thread's."""
 
+    def __init__(self, client: ChatClient, keyboard: Keyboard, output: Output) -> None:
+        self._client = client
+        self._keyboard = keyboard
+        self._output = output
+        self._answers: SimpleQueue[list[str]] = SimpleQueue()
+        self._echoes = True  # the server has not shown anything else
 
-def _show(answers: SimpleQueue[list[str]], output: Output) -> None:
-    """Show the answers that are there."""
-    while not answers.empty():
-        _show_lines(answers.get(), output)
+    def run(self) -> Ending:
+        """Go on until somebody ends it."""
+        self._client.start(self._answers.put, self._closed)
+        while not self._output.broken:
+            self._output.write("send: ")
+            line = self._keyboard.read_line()
+            if line is End.WOKEN:
+                self._output.write("\n")
+                return server_gone(self._client.reason)
+            if line is End.INPUT:
+                self._output.write(f"{FAREWELL}\n" if self._keyboard.interactive else "\n")
+                leave(self._client, self._keyboard.interactive)
+                self._show(self._heard())
+                return LEFT
+            if is_farewell(line):
+                leave(self._client, self._keyboard.interactive)
+                return LEFT
+            if (text := sanitise(line)).strip():
+                self._exchange(text)
+        return LEFT
 
+    def _closed(self) -> None:
+        """On the reader thread: end a wait for an answer, and one for the keyboard."""
+        self._answers.put([])
+        self._keyboard.wake()
 
-def _show_lines(lines: list[str], output: Output) -> None:
-    output.write_lines([f"recv: {line}" for line in lines])
+    def _exchange(self, text: str) -> None:
+        try:
+            self._client.send_line(text)
+        except OSError:  # the next look at the keyboard says why
+            self._client.closed.wait()
+            return
+        lines = self._wait_for_answer() + self._heard()
+        self._show(lines)
+        if lines and text.rstrip() not in lines and self._echoes:
+            self._echoes = False
+            self._output.write_lines(["(that is not what was sent: this may be no echo server)"])
+
+    def _wait_for_answer(self) -> list[str]:
+        patience = ANSWER_SECONDS if self._echoes else _OTHER_SECONDS
+        deadline = time.monotonic() + patience
+        while (rest := deadline - time.monotonic()) > 0:
+            try:
+                return self._answers.get(timeout=min(rest, _LOOK_SECONDS))
+            except Empty:
+                if self._keyboard.interactive and self._keyboard.at_end():
+                    return []
+        self._output.write_lines([f"(no answer in {patience:g} seconds)"])
+        return []
+
+    def _heard(self) -> list[str]:
+        """Return the lines that are there already."""
+        lines = []
+        while not self._answers.empty():
+            lines += self._answers.get()
+        return lines
+
+    def _show(self, lines: list[str]) -> None:
+        self._output.write_lines([f"recv: {line}" for line in lines])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 from collections import deque
 from enum import Enum
 from types import TracebackType
@@ -31,6 +32,7 @@ class Keyboard:
         self._lines: deque[bytes] = deque()
         self._partial = b""
         self._at_end = False
+        self._encoding = (sys.stdin and sys.stdin.encoding) or "utf-8"  # the locale's
         #: Whether a person is typing, as opposed to a file or another program.
         self.interactive = os.isatty(descriptor)
 
@@ -53,16 +55,22 @@ class Keyboard:
             if self._woken_up():
                 return End.WOKEN
             if self._lines:
-                return self._lines.popleft().decode("utf-8", "replace").rstrip("\r")
+                return self._lines.popleft().decode(self._encoding, "replace").rstrip("\r")
             if self._at_end:
                 return End.INPUT
             self._wait()
 
-    def _wait(self) -> None:
+    def at_end(self) -> bool:
+        """Whether there will be no line any more, as far as can be seen without waiting."""
+        if not self._at_end:
+            self._wait(0)
+        return self._at_end and not self._lines
+
+    def _wait(self, milliseconds: int | None = None) -> None:
         poller = select.poll()  # epoll, which selectors prefers, refuses regular files
         poller.register(self._descriptor, select.POLLIN)
         poller.register(self._woken, select.POLLIN)
-        ready = {descriptor for descriptor, _ in poller.poll()}
+        ready = {descriptor for descriptor, _ in poller.poll(milliseconds)}
         if self._descriptor in ready:
             try:
                 data = os.read(self._descriptor, 65536)

@@ -7,6 +7,7 @@ that every terminal has, and that its owner has chosen. Pure: (style, text) pair
 
 from __future__ import annotations
 
+import re
 from zlib import crc32
 
 from threadchat.client.talkers import talker_of
@@ -27,6 +28,9 @@ COLOURS = (
 )
 DIM = "ansibrightblack"
 
+#: What somebody does: ``/me`` in threadchat.
+_DID = re.compile(r"(\*\* )(\S+)( .*)")
+
 Fragments = list[tuple[str, str]]
 
 
@@ -39,6 +43,8 @@ def styled(line: str) -> Fragments:
     """Return *line* in its colours."""
     if line.startswith("* "):
         return [(DIM, line)]
+    if did := _DID.fullmatch(line):
+        return [("", did[1]), (colour_of(did[2]), did[2]), ("", did[3])]
     if name := talker_of(line):
         return [(colour_of(name), name), ("", line[len(name) :])]
     return [("", line)]

@@ -3,7 +3,8 @@ Which incoming lines are only the echo of what this user has just said.
 
 A third of other people's servers send a talker's line back to the talker, who has seen it already.
 A line is taken for an echo if it is exactly what was said, at most two seconds ago, and once for each
-time it was said. Pure, the clock is injected; used by the user interface's thread.
+time it was said. Only actions have two forms, ``** John waves`` and, in older servers, ``* John waves``.
+Pure, the clock is injected; used by the user interface's thread.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ class OwnLines:
     def said(self, line: str) -> None:
         """Note that *line* has just been sent."""
         self._forget_old()
-        self._said.append((self._clock(), line))
+        self._said.append((self._clock(), _key(line)))
 
     def is_echo(self, line: str) -> bool:
         """Whether *line* has just been said here. True once for each time."""
         self._forget_old()
         for said in self._said:
-            if said[1] == line:
+            if said[1] == _key(line):
                 self._said.remove(said)
                 return True
         return False
@@ -39,3 +40,7 @@ class OwnLines:
         oldest = self._clock() - ECHO_SECONDS
         while self._said and self._said[0][0] < oldest:
             self._said.popleft()
+
+
+def _key(line: str) -> str:
+    return line[1:] if line.startswith("** ") else line

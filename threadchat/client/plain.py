@@ -1,7 +1,7 @@
 """
 The chat client without a screen: for pipes, scripts, plain terminals and the challenge's transcript.
 
-What is typed is shown as it is sent, then whatever the network says, each line as it comes: against a
+What is typed is shown as it is sent, then whatever the network says, each line as it comes. Against a
 server that echoes, one's own line shows twice. The terminal's own line mode does the editing.
 The main thread reads the keyboard; ``client-reader`` prints what comes.
 """
@@ -14,7 +14,8 @@ import threading
 
 from threadchat.base.errors import ChatError
 from threadchat.client.client import ChatClient
-from threadchat.client.ending import HUNG_UP, LEFT, Ending, server_gone
+from threadchat.client.ending import FAREWELL, LEFT, Ending, name_refused, output_lost, server_gone
+from threadchat.client.introduction import introduce, listen
 from threadchat.client.keyboard import End, Keyboard
 from threadchat.client.speaker import Speaker, check_name, is_farewell
 
@@ -37,8 +38,10 @@ class Output:
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
-        #: Whether nobody reads any more, as after ``| head``.
+        #: Whether no more can be written: nobody reads any more, as after ``| head``, or there is a problem.
         self.broken = False
+        #: What the user must be told of that, such as a full disk; empty if nothing.
+        self.problem = ""
 
     def write(self, text: str) -> None:
         """Write *text*, in one piece. Never raises; see ``broken``."""
@@ -47,8 +50,11 @@ class Output:
             try:
                 while data and not self.broken:
                     data = data[os.write(self._descriptor, data) :]
-            except OSError:
+            except BrokenPipeError:
                 self.broken = True
+            except OSError as error:
+                self.broken = True
+                self.problem = error.strerror or str(error)
 
     def write_lines(self, lines: list[str]) -> None:
         """Write *lines*, each with its end."""
@@ -56,25 +62,18 @@ class Output:
 
 
 def ask_name(keyboard: Keyboard, output: Output) -> str | None:
-    """
-    Ask for a name until there is one; None at the end of input.
-
-    Raises ChatError for an impossible name that no person is there to correct.
-    """
+    """Ask the person at the keyboard for a name until there is one; None if they have had enough."""
     while True:
         output.write("name: ")
         line = keyboard.read_line()
         if isinstance(line, End):
-            if keyboard.interactive:
-                output.write("\n")
+            output.write(f"{FAREWELL}\n")
             return None
         if not line.strip():
             continue
         try:
             return check_name(line)
         except ChatError as problem:
-            if not keyboard.interactive:
-                raise
             output.write(f"{problem}\n")
 
 
@@ -82,24 +81,28 @@ def run(client: ChatClient, keyboard: Keyboard, output: Output, speaker: Speaker
     """Chat until the user or the server ends it."""
 
     def show(lines: list[str]) -> None:
-        for line in lines:
-            speaker.heard(line)
+        listen(client, speaker, lines)
         output.write_lines(lines)
         if output.broken:
             keyboard.wake()
 
+    output.write_lines(introduce(client, speaker))
+    if speaker.refusal and not keyboard.interactive:
+        return name_refused(speaker.refusal)
     client.start(show, keyboard.wake)
     ending = _talk(client, keyboard, output, speaker)
     if ending.code == LEFT.code and not output.broken:
         leave(client, keyboard.interactive)
-    return ending
+    return output_lost(output.problem) if output.problem else ending
 
 
 def _talk(client: ChatClient, keyboard: Keyboard, output: Output, speaker: Speaker) -> Ending:
     while not output.broken:
         line = keyboard.read_line()
         if line is End.INPUT:
-            return HUNG_UP if keyboard.interactive else LEFT
+            if keyboard.interactive:
+                output.write(f"{FAREWELL}\n")
+            return LEFT
         if line is End.WOKEN:
             break
         if is_farewell(line):

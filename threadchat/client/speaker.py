@@ -1,8 +1,9 @@
 """
 What a typed line means: something to say, a command for the server, or that the user has had enough.
 
-Speaks the challenge's protocol, ``NAME: text``. Pure; the keyboard's thread calls ``say``, the reader's
-calls ``heard``, and all they share is two attributes that are only ever replaced as a whole.
+Speaks the challenge's protocol, ``NAME: text``, and to threadchat, which it recognises by its greeting, as that
+server likes it best. Pure; the keyboard's thread calls ``say``, the reader's calls ``heard``, and all they share
+is attributes that are only ever replaced as a whole.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from threadchat.wire.text import sanitise
 MAX_NAME_CHARACTERS = 32
 
 _FAREWELLS = ("quit", "exit")
-#: How threadchat confirms a ``/nick``, in the form it made of the name.
+#: threadchat's second line to a newcomer, by which it is recognised; the first is any welcome.
+_GREETING = re.compile(r"\* You are (\S+), .+ in \S+\. Type /help for help\.")
+_GREETING_LINES = 2
+#: How it confirms a name, in the form that it made of it.
 _RENAMED = re.compile(r"\* You are now (\S+)")
-#: How it begins to name its guests: a server that does confirms every change of name.
-_NAMED_BY_SERVER = "* You are "
+#: How it begins to refuse one.
+_REFUSED = re.compile(r"\* (?:A|That|The) name ")
 
 
 def check_name(wanted: str) -> str:
@@ -53,14 +57,29 @@ class Said:
 
 
 class Speaker:
-    """Who is typing, and under what name."""
+    """
+    Who is typing, and under what name.
 
-    def __init__(self, name: str) -> None:
+    With threadchat, the name is the one that the server says the user has: ``heard`` asks for the wanted one. With
+    any other server it is the wanted one, and goes in front of each line, unless *prefix* is False.
+    """
+
+    def __init__(self, name: str, *, prefix: bool = True) -> None:
         self.name = name
         #: Whether the user has asked the *server* to end the connection.
         self.asked_to_leave = False
-        self._wanted = ""  # a /nick that the server has not confirmed
-        self._server_confirms = False
+        #: What threadchat said when it refused the name that the user began with; empty if it did not.
+        self.refusal = ""
+        self._prefix = prefix
+        self._wanted = ""  # a name that was asked for, and neither confirmed nor refused so far
+        self._lines_heard = 0
+        self._at_threadchat = False
+        self._introduced = False  # threadchat has answered the first request
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether threadchat has yet to say if the user may have the name."""
+        return self._at_threadchat and not self._introduced
 
     def say(self, text: str) -> Said | None:
         """Return what to do with the typed *text*; None for a blank one."""
@@ -72,16 +91,30 @@ class Speaker:
         if text.startswith("/"):
             return Said(text, self._command(text))
         line = f"{self.name}: {text}"
-        return Said(line, line)
+        # To threadchat, a prefix that happens to be typed is part of the text: it takes away one only.
+        bare = not self._prefix or (self._at_threadchat and not text.startswith(f"{self.name}: "))
+        return Said(text if bare else line, line)
 
-    def heard(self, line: str) -> None:
-        """Take note of *line* from the server, where it is about this user's name."""
-        if line.startswith(_NAMED_BY_SERVER):
-            self._server_confirms = True
-        # Only after a /nick: on a server that passes anything on, anybody can write such a line.
-        if self._wanted and (renamed := _RENAMED.match(line)):
+    def heard(self, line: str) -> str | None:
+        """Take note of *line* from the server, if it is about this user's name. Return what to answer, if anything."""
+        self._lines_heard += 1
+        if self._lines_heard <= _GREETING_LINES and (greeting := _GREETING.fullmatch(line)):
+            self._at_threadchat = True
+            self._wanted, self.name = self.name, greeting[1]
+            return f"/nick {self._wanted}"
+        # On other servers only after a /nick: where anything is passed on, anybody can write such a line.
+        if (self._at_threadchat or self._wanted) and (renamed := _RENAMED.match(line)):
+            self._answered()
             self._rename(renamed[1])
-            self._wanted = ""
+        elif self._at_threadchat and self._wanted and _REFUSED.match(line):
+            if not self._introduced:
+                self.refusal = line.removeprefix("* ")
+            self._answered()
+        return None
+
+    def _answered(self) -> None:
+        self._wanted = ""
+        self._introduced = True
 
     def _command(self, text: str) -> str:
         """Take note of a command; return what its author sees of it, where the server tells the others only."""
@@ -90,9 +123,9 @@ class Speaker:
             self.asked_to_leave = True
         if word == "/nick":
             self._wanted = argument
-            if not self._server_confirms:
+            if not self._at_threadchat:
                 self._rename(argument)
-        return f"* {self.name} {argument}" if word == "/me" and argument else ""
+        return f"** {self.name} {argument}" if word == "/me" and argument else ""
 
     def _rename(self, wanted: str) -> None:
         with contextlib.suppress(ChatError):  # the server will say so too, and better

@@ -4,7 +4,8 @@ The chat client on a terminal: an input line that stays whole while messages app
 The main thread runs prompt_toolkit's event loop, one prompt from first to last; ``client-reader`` hands
 over what has come and waits until it is on the screen, so a flood is slowed at its source and
 redrawn once for each read. Not full-screen: scrollback, the mouse and screen readers keep working.
-Nothing else imports prompt_toolkit, and only the command line imports this, when it is needed.
+The input line is one row, which scrolls sideways: a terminal that is resized leaves no copies of it.
+Only this and resizing import prompt_toolkit, and only the command line imports this, when it is needed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,18 +22,22 @@ from functools import partial
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_session
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from threadchat.client.client import ChatClient
-from threadchat.client.ending import HUNG_UP, INTERRUPTED, LEFT, TERMINATED, Ending, server_gone
-from threadchat.client.look import Fragments, colour_of, styled
+from threadchat.client.ending import FAREWELL, INTERRUPTED, LEFT, TERMINATED, Ending, server_gone
+from threadchat.client.introduction import introduce, listen
+from threadchat.client.look import DIM, Fragments, colour_of, styled
 from threadchat.client.own_lines import OwnLines
 from threadchat.client.plain import leave
+from threadchat.client.resizing import Resizing, SteadySize, measure_terminal
 from threadchat.client.speaker import Speaker, is_farewell
-from threadchat.client.talkers import Talkers
+from threadchat.client.talkers import Completion, Talkers
 
 #: Sending happens in the event loop: a server that takes nothing for so long has frozen the input line.
 _SEND_SECONDS = 5.0
@@ -40,7 +46,7 @@ _SEND_SECONDS = 5.0
 def run(client: ChatClient, speaker: Speaker) -> Ending:
     """Chat until the user or the server ends it."""
     client.limit_send(_SEND_SECONDS)
-    ending = _Screen(client, speaker).run()
+    ending = _Screen(client, speaker).run(introduce(client, speaker))
     if ending.code == LEFT.code:
         leave(client, interactive=True)
     return ending
@@ -54,31 +60,35 @@ class _Screen:
         self._speaker = speaker
         self._talkers = Talkers()
         self._own_lines = OwnLines(time.monotonic)
-        self._completions: list[str] = []  # what Tab goes through, the one that is shown first
+        self._completion = Completion(self._talkers)
         self._ending = LEFT
         self._shown = threading.Event()  # what was handed over last
         self._over = False
         output = get_app_session().output
+        size = SteadySize(output.get_size)
         if isinstance(output, Vt100_Output):
-            # Asking where the cursor is makes every line wait for the answer, and terminals that
+            size = SteadySize(measure_terminal)
+            # No cpr: asking where the cursor is makes every line wait for the answer, and terminals that
             # do not answer get a warning. Only menus and toolbars would need it.
-            output.enable_cpr = False
+            output = Vt100_Output(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
         self._session: PromptSession[None] = PromptSession(
             self._prompt,
             key_bindings=self._keys(),
             color_depth=ColorDepth.MONOCHROME if os.environ.get("NO_COLOR") else ColorDepth.ANSI_COLORS_ONLY,
             erase_when_done=True,
+            wrap_lines=False,
             enable_suspend=True,
             reserve_space_for_menu=0,
             output=output,
         )
+        self._resizing = Resizing(self._session.app, size)
 
-    def run(self) -> Ending:
-        """Return once somebody has ended it; the terminal is as it was."""
+    def run(self, heard: list[str]) -> Ending:
+        """Show what was *heard* already, and return once somebody has ended it; the terminal is as it was."""
         try:
-            self._session.prompt(pre_run=self._start)
-        except EOFError:
-            return HUNG_UP
+            self._session.prompt(pre_run=partial(self._start, heard))
+        except EOFError:  # the terminal has gone
+            return LEFT
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:
@@ -87,9 +97,11 @@ class _Screen:
             self._shown.set()
         return self._ending
 
-    def _start(self) -> None:
+    def _start(self, heard: list[str]) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._end, TERMINATED)
+        self._resizing.start(loop)
+        loop.call_soon(self._show, heard)
         self._client.start(
             lambda lines: self._hand_over(loop, partial(self._show_incoming, lines)),
             lambda: self._hand_over(loop, self._server_gone),
@@ -116,9 +128,12 @@ class _Screen:
     # The event loop.
 
     def _show_incoming(self, lines: list[str]) -> None:
+        listen(self._client, self._speaker, lines)
+        self._show(lines)
+
+    def _show(self, lines: list[str]) -> None:
         fragments: Fragments = []
         for line in lines:
-            self._speaker.heard(line)
             self._talkers.heard(line)
             if not self._own_lines.is_echo(line):
                 fragments += [*styled(line), ("", "\n")]
@@ -140,6 +155,7 @@ class _Screen:
         """Print above the input line, which is drawn again before the loop goes on."""
         # Not run_in_terminal(): it gives the terminal back for each line, and a key that is
         # pressed just then lands in the middle of the screen.
+        self._resizing.finish()
         app = self._session.app
         app.renderer.erase()
         app.print_text(FormattedText(fragments))
@@ -164,13 +180,17 @@ class _Screen:
         @keys.add("tab")
         def _(event: KeyPressEvent) -> None:
             before = event.current_buffer.document.text_before_cursor
-            if self._completions and self._completions[0] == before:
-                self._completions.append(self._completions.pop(0))
-            else:
-                self._completions = self._talkers.complete(before, self._speaker.name)
-            if self._completions:
-                event.current_buffer.delete_before_cursor(len(before))
-                event.current_buffer.insert_text(self._completions[0])
+            after = self._completion.next(before, self._speaker.name)
+            event.current_buffer.delete_before_cursor(len(before))
+            event.current_buffer.insert_text(after)
+
+        @keys.add("c-d", filter=Condition(lambda: not self._session.default_buffer.text))
+        def _(event: KeyPressEvent) -> None:
+            self._typed(FAREWELL)
+
+        @keys.add(Keys.CPRResponse)
+        def _(event: KeyPressEvent) -> None:
+            self._resizing.answered(int(event.data[2:-1].partition(";")[2]) - 1)
 
         return keys
 
@@ -178,6 +198,7 @@ class _Screen:
         if self._has_ended():  # there was a farewell in what was pasted
             return
         if is_farewell(line):
+            self._print([(DIM, line.strip()), ("", "\n")])
             self._end(LEFT)
             return
         said = self._speaker.say(line)

@@ -1,0 +1,39 @@
+"""
+Making the user's name known, before anything is said under it.
+
+threadchat greets at once, and answers the request for a name at once: the user is told of a name that is taken
+before their first line goes out, and the others never see them under another. Other servers are left as they
+are: the first line they send is not that greeting, and a silent one is not waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from threadchat.client.client import ChatClient
+from threadchat.client.speaker import Speaker
+
+#: How long a server may take to greet. One that takes longer is recognised all the same, but not waited for.
+GREETING_SECONDS = 0.5
+#: How long threadchat may take to answer.
+ANSWER_SECONDS = 5.0
+
+
+def introduce(client: ChatClient, speaker: Speaker) -> list[str]:
+    """Wait for the greeting and settle the name. Return what the server has said, for the user to see."""
+    lines = client.read_lines(GREETING_SECONDS)
+    listen(client, speaker, lines)
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while speaker.awaits_answer and (more := client.read_lines(deadline - time.monotonic())):
+        listen(client, speaker, more)
+        lines += more
+    return lines
+
+
+def listen(client: ChatClient, speaker: Speaker, lines: list[str]) -> None:
+    """Let *speaker* hear *lines* from the server, and answer for it."""
+    for line in lines:
+        if answer := speaker.heard(line):
+            with contextlib.suppress(OSError):  # the reader finds out too, and knows why
+                client.send_line(answer)
