@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import debian
+from tests import debian, root
 
 _SCRIPT = Path(__file__).with_name("systemd_box.sh")
 _CLONE_NEWNET = 0x40000000
@@ -96,8 +96,7 @@ class BoxError(Exception):
 @pytest.fixture(scope="session")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """Boot the box once; skip the tests that need it where that cannot be done."""
-    if os.geteuid() != 0:
-        pytest.skip("booting a systemd in a box takes root")
+    root.require("to boot a systemd in a box")
     debian.require("systemd-analyze")
     debian.require("dbus-daemon")
     try:

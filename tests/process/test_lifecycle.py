@@ -324,6 +324,17 @@ def test_a_service_manager_is_told_what_happens(manager: Manager, chat: Running)
     manager.hears("STOPPING=1")
 
 
+def test_the_status_tells_how_many_log_lines_are_missing(manager: Manager, tmp_path: Path) -> None:
+    """The log itself cannot."""
+    command = [sys.executable, "-m", "threadchat", "serve", "--listen", f"unix://{tmp_path / 'chat'}"]
+    with open("/dev/full", "wb") as full, subprocess.Popen(command, stderr=full) as process:
+        try:
+            manager.hears("1 log lines could not be written")
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("final", [False, True])
 def test_where_connections_are_kept_they_are_kept_also_while_workers_do_not_start(
     manager: Manager, stubborn: Stubborn, monkeypatch: pytest.MonkeyPatch, final: bool
