@@ -10,15 +10,18 @@ from typing import NoReturn
 
 import pytest
 
-#: Programs, and the package of each. Those that are not here are in a package of their own name.
+#: Every program that a test needs, and its package.
 PACKAGES = {
+    "curl": "curl",
     "dbus-daemon": "dbus",
-    "nc": "netcat-openbsd",
-    "php": "php-cli",
-    "systemd-analyze": "systemd",
     "ip": "iproute2",
+    "mandoc": "mandoc",
+    "nc": "netcat-openbsd",
+    "nmap": "nmap",
+    "php": "php-cli",
     "redis-cli": "redis-tools",
     "ssh": "openssh-client",
+    "systemd-analyze": "systemd",
     "telnet": "telnet",
 }
 
@@ -31,7 +34,7 @@ def require(program: str) -> str:
     """
     if found := shutil.which(program):
         return found
-    package = PACKAGES.get(program, program)
+    package = PACKAGES[program]
     problem = f"{program} (Debian package {package}) is not installed"
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")

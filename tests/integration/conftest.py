@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.box import box
+from tests.box import box, fresh_box
 
-__all__ = ["box"]
+__all__ = ["box", "fresh_box"]
 
 ROOT = Path(__file__).parents[2]
 #: The machine's own: a box has nothing but /usr.
 PYTHON = Path("/usr/bin/python3")
 
 
-def make(target: str, stage: Path) -> None:
+def make(target: str, stage: Path, checkout: Path = ROOT) -> None:
     """Run ``make install`` or ``make uninstall`` for the directory *stage*."""
-    command = ["make", "--directory", str(ROOT), target, f"DESTDIR={stage}", f"PYTHON={PYTHON}"]
+    command = ["make", "--directory", str(checkout), target, f"DESTDIR={stage}", f"PYTHON={PYTHON}"]
     subprocess.run(command, check=True, capture_output=True)
 
 

@@ -134,7 +134,7 @@ def test_a_replaced_program_knows_everybody(chat: Running) -> None:
 
 def test_lines_held_back_by_flood_control_are_said_by_the_next_program(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "slow.toml"
-    limits = "limits = { flood_lines_per_second = 50.0, flood_burst_lines = 1 }"
+    limits = "limits = { flood_lines_per_second = 25.0, flood_burst_lines = 1 }"
     path.write_text(f'[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n{limits}\n')
     chat = serve("--config", str(path))
     alice, bob = chat.guest(), chat.guest()
