@@ -315,5 +315,5 @@ class _Status:
         self._shown_at, self._messages = now, messages
         text = f"{people} people in {rooms} rooms, {rate:.1f} messages/s"
         if lost := lost_lines():
-            text += f", {lost} log lines could not be written"
+            text += f", log lines lost: {lost}"
         self._notifier.status(text)
