@@ -18,9 +18,10 @@ trap '[ -z "$ordinary" ] || kill "$ordinary"; rm -rf "$copy"' EXIT
 tar --exclude=./.git --exclude='./.*_cache' --exclude=./.hypothesis -c . | tar -x -C "$copy"
 chown -R $USER_ID:$USER_ID "$copy"
 
-# The copied .venv names the checkout that it was made in; PYTHONPATH comes before that.
+# The copied .venv names the checkout that it was made in; PYTHONPATH comes before that. The shell has what runs in the
+# background ignore SIGINT, and tests are about that.
 setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups \
-    env --chdir="$copy" HOME="$copy" USER=nobody PYTHONPATH="$copy" tests/run.sh "$@" >"$copy/output" 2>&1 </dev/null &
+    env --default-signal=INT,QUIT --chdir="$copy" HOME="$copy" USER=nobody PYTHONPATH="$copy" tests/run.sh "$@" >"$copy/output" 2>&1 </dev/null &
 ordinary=$!
 
 status=0
