@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,8 +24,15 @@ def make(target: str, stage: Path, checkout: Path = ROOT) -> None:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh checkout, in which nothing has been made yet."""
+    nothing_made = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
+    return shutil.copytree(ROOT, tmp_path_factory.mktemp("fresh") / "checkout", ignore=nothing_made)
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory, checkout: Path) -> Path:
     """A directory that plays the root of a machine where threadchat has been installed."""
     stage = tmp_path_factory.mktemp("stage")
-    make("install", stage)
+    make("install", stage, checkout)
     return stage

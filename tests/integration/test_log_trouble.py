@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -26,7 +27,11 @@ class Daemon:
         self.path = directory / "chat"
         command = [*wrapper, sys.executable, "-m", "threadchat", "serve", "--listen", f"unix://{self.path}"]
         self.process = subprocess.Popen(command, stderr=stderr, stdin=subprocess.DEVNULL)
-        until(lambda: self.path.exists() or self.process.poll() is not None, "the daemon to listen")
+        until(self.listens, "the daemon to listen")
+
+    def listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.path)) == 0
 
     def guest(self) -> Talker:
         talker = Talker.connect(str(self.path))
