@@ -2,11 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PREFIX ?= /opt/threadchat
+BINDIR ?= /usr/local/bin
 CONFIG ?= /etc/threadchat
 UNITS ?= /etc/systemd/system
 MAN ?= /usr/local/share/man/man1
 
-.PHONY: help run test lint format install uninstall bench clean
+COMMANDS := threadchat threadchat-client
+UNIT_FILES := threadchat.service threadchat.socket threadchat@.socket
+# Whether this is about the machine itself, and not a directory that plays one: then its systemd is to know.
+SYSTEMD := $(if $(DESTDIR),,$(wildcard /run/systemd/system))
+
+.PHONY: help run test coverage lint format install uninstall bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +25,14 @@ help:  ## list the targets
 run: .venv/ready  ## start the chat room on 127.0.0.1:7007
 	@exec $(BIN)/threadchat serve
 
-test: .venv/ready  ## run the whole test suite (pass options in ARGS)
-	$(BIN)/python -m pytest $(ARGS)
+test: .venv/ready  ## run the whole test suite (pass options in ARGS); root runs it as an ordinary user, too
+	@tests/run.sh $(ARGS)
+
+coverage: .venv/ready  ## run the test suite, and list the lines and branches that no test reaches
+	rm -f .coverage .coverage.*
+	-$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: .venv/ready  ## check style and types
 	$(BIN)/ruff check .
@@ -31,28 +43,38 @@ format: .venv/ready  ## rewrite the sources in the project's style
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
 
-install:  ## put a venv, the units and a commented configuration in place (DESTDIR, PREFIX)
+install:  ## as root: a venv, the commands and their manual, the units, a commented configuration (DESTDIR, PREFIX)
 	$(PYTHON) -m venv $(DESTDIR)$(PREFIX)
-	rm -rf build  # setuptools would pack what is left there
-	$(DESTDIR)$(PREFIX)/bin/python -m pip install --quiet --no-compile --upgrade .
+	@# Of a copy: setuptools leaves files of its own where it works, which would be root's here.
+	copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -R setup.cfg pyproject.toml README.md LICENSE threadchat "$$copy" && \
+		$(DESTDIR)$(PREFIX)/bin/python -m pip install --quiet --no-compile --upgrade "$$copy"
 	@# The scripts and the bytecode are to name the place they are for, not the one they were made in.
 	cd $(DESTDIR)$(PREFIX) && grep -lIr '$(DESTDIR)$(PREFIX)' bin pyvenv.cfg | xargs sed -i 's|$(DESTDIR)$(PREFIX)|$(PREFIX)|g'
 	$(DESTDIR)$(PREFIX)/bin/python -m compileall -q -f -s '$(DESTDIR)' $(DESTDIR)$(PREFIX)/lib
-	install -d $(DESTDIR)$(UNITS) $(DESTDIR)$(CONFIG)
-	for unit in threadchat.service threadchat.socket; do \
-		sed 's|/opt/threadchat|$(PREFIX)|; s|/etc/threadchat|$(CONFIG)|' systemd/$$unit >$(DESTDIR)$(UNITS)/$$unit; done
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(UNITS) $(CONFIG) $(MAN))
+	for command in $(COMMANDS); do ln -sfn $(PREFIX)/bin/$$command $(DESTDIR)$(BINDIR)/$$command; done
+	for unit in $(UNIT_FILES); do \
+		sed 's|/opt/threadchat|$(PREFIX)|g; s|/etc/threadchat|$(CONFIG)|g' systemd/$$unit >$(DESTDIR)$(UNITS)/$$unit; done
 	[ -e $(DESTDIR)$(CONFIG)/threadchat.toml ] || install -m 644 systemd/threadchat.toml $(DESTDIR)$(CONFIG)
-	install -d $(DESTDIR)$(MAN)
 	$(DESTDIR)$(PREFIX)/bin/python -I -m threadchat.cli.manual $(DESTDIR)$(MAN)
-	@echo "Now: systemctl daemon-reload; systemctl enable --now threadchat.socket threadchat.service"
+	$(if $(SYSTEMD),systemctl daemon-reload)
+	@if [ -n "$(SYSTEMD)" ] && systemctl --quiet is-active threadchat.service; then \
+		echo "Installed. To run it, without closing a connection: systemctl restart threadchat"; else \
+		echo "Installed. To run it: systemctl enable --now threadchat.socket threadchat.service"; fi
 
-uninstall:  ## remove what install put in place; the configuration and the history stay
-	rm -rf $(DESTDIR)$(PREFIX) $(DESTDIR)$(UNITS)/threadchat.service $(DESTDIR)$(UNITS)/threadchat.socket
-	rm -f $(DESTDIR)$(MAN)/threadchat.1 $(DESTDIR)$(MAN)/threadchat-client.1
+uninstall:  ## as root: remove what install put in place, but for the configuration
+	@if [ -n "$(SYSTEMD)" ] && systemctl --quiet is-active 'threadchat*.socket' 'threadchat.service'; then \
+		echo "threadchat is running. First: systemctl disable --now threadchat.socket threadchat.service" >&2; exit 1; fi
+	for command in $(COMMANDS); do link=$(DESTDIR)$(BINDIR)/$$command; \
+		[ "$$(readlink $$link)" != $(PREFIX)/bin/$$command ] || rm $$link; done
+	rm -rf $(DESTDIR)$(PREFIX) $(addprefix $(DESTDIR)$(UNITS)/,$(UNIT_FILES)) $(COMMANDS:%=$(DESTDIR)$(MAN)/%.1)
+	$(if $(SYSTEMD),systemctl daemon-reload)
+	@echo "Removed. Still there, if you want to remove them as well:"
+	@ls -d $(DESTDIR)$(CONFIG) $(DESTDIR)$(UNITS)/threadchat*.d $(DESTDIR)/var/lib/private/threadchat 2>/dev/null || true
 
 bench: .venv/ready  ## measure against the peers, write benchmarks/README.md (45 minutes)
 	$(BIN)/pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove what the targets made
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/bin
+	rm -rf .venv build dist *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis benchmarks/bin

@@ -7,6 +7,7 @@ loopback network of its own; :meth:`Box.connect` reaches it from the test's proc
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import debian
+from tests import debian, root
 
 _SCRIPT = Path(__file__).with_name("systemd_box.sh")
 _CLONE_NEWNET = 0x40000000
@@ -49,6 +50,10 @@ class Box:
         path = self.root / target.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+    def read(self, path: str) -> str:
+        """Return what is in a file of the box."""
+        return (self.root / path.lstrip("/")).read_text()
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
         """Return *properties* of *unit*."""
@@ -96,13 +101,27 @@ class BoxError(Exception):
 @pytest.fixture(scope="session")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """Boot the box once; skip the tests that need it where that cannot be done."""
-    if os.geteuid() != 0:
-        pytest.skip("booting a systemd in a box takes root")
+    with _booted(tmp_path_factory.mktemp("systemd") / "box") as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def fresh_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    """Boot a box for one module, for tests that leave their mark on the machine."""
+    with _booted(tmp_path_factory.mktemp("systemd") / "box") as box:
+        yield box
+
+
+@contextlib.contextmanager
+def _booted(directory: Path) -> Iterator[Box]:
+    root.require("to boot a systemd in a box")
     debian.require("systemd-analyze")
     debian.require("dbus-daemon")
     try:
-        box = Box(tmp_path_factory.mktemp("systemd") / "box")
+        box = Box(directory)
     except BoxError as error:
         debian.unavailable(f"a systemd box cannot be booted here: {error}")
-    yield box
-    box.down()
+    try:
+        yield box
+    finally:
+        box.down()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests import root
 from tests.running import Running
 from tests.waiting import until
 
@@ -40,6 +41,17 @@ def _children() -> set[str]:
         except OSError:  # the thread has just ended
             continue
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """On a CI machine everything can be had: there a skip is a failure, but for what only root can test."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if os.geteuid() == 0 or not reason.startswith(root.ROOT_ONLY):
+            report.outcome, report.longrepr = "failed", f"skipped where CI=true: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

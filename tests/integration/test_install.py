@@ -8,6 +8,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.integration.conftest import ROOT, make
 from threadchat import __version__
 from threadchat.config.loading import parse
@@ -33,10 +35,28 @@ def test_everything_is_put_in_place(stage: Path) -> None:
     assert files(stage) == {
         "etc/systemd/system/threadchat.service",
         "etc/systemd/system/threadchat.socket",
+        "etc/systemd/system/threadchat@.socket",
         "etc/threadchat/threadchat.toml",
+        "usr/local/bin/threadchat",
+        "usr/local/bin/threadchat-client",
         "usr/local/share/man/man1/threadchat.1",
         "usr/local/share/man/man1/threadchat-client.1",
     }
+
+
+def test_the_commands_are_on_the_path(stage: Path) -> None:
+    for command in ("threadchat", "threadchat-client"):
+        link = (stage / "usr/local/bin" / command).readlink()
+        assert link == Path("/opt/threadchat/bin") / command
+        assert (stage / link.relative_to("/")).exists()
+
+
+@pytest.mark.usefixtures("stage")
+def test_the_checkout_is_left_as_it_was(checkout: Path) -> None:
+    """Setuptools would leave files in it, root's after ``sudo make install``."""
+    tracked = {path.relative_to(ROOT).parts[0] for path in ROOT.iterdir() if not path.name.startswith(".")}
+    made = {"build", *(path.name for path in ROOT.glob("*.egg-info"))}
+    assert {path.name for path in checkout.iterdir()} == tracked - made
 
 
 def test_nothing_names_the_place_it_was_made_in(stage: Path) -> None:
@@ -58,10 +78,13 @@ def test_installing_again_keeps_the_administrators_configuration(stage: Path) ->
 
 
 def test_uninstalling_leaves_only_the_configuration(stage: Path, tmp_path: Path) -> None:
+    """And what somebody else has put in the place of a command."""
     stage = shutil.copytree(stage, tmp_path / "stage", symlinks=True)
+    (stage / "usr/local/bin/threadchat-client").unlink()
+    (stage / "usr/local/bin/threadchat-client").symlink_to("/somebody/elses")
     make("uninstall", stage)
 
-    assert files(stage) == {"etc/threadchat/threadchat.toml"}
+    assert files(stage) == {"etc/threadchat/threadchat.toml", "usr/local/bin/threadchat-client"}
     assert not (stage / "opt/threadchat").exists()
 
 

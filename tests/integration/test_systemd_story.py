@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.box import Box
+from tests.box import Box, BoxError
 from tests.crowd import Crowd
 from tests.talker import Talker
 from tests.waiting import until
@@ -43,7 +43,7 @@ def machine(box: Box, stage: Path) -> Box:
     """A box with threadchat installed as ``make install`` does it."""
     for path in ("/opt/threadchat", "/etc/threadchat"):
         box.copy(stage / path[1:], path)
-    for unit in (SERVICE, "threadchat.socket"):
+    for unit in (SERVICE, "threadchat.socket", "threadchat@.socket"):
         box.copy(stage / "etc/systemd/system" / unit, f"/etc/systemd/system/{unit}")
     return box
 
@@ -131,7 +131,7 @@ def test_a_deliverer_that_hangs_gets_the_daemon_restarted(service: Box) -> None:
 
 
 def test_a_reload_changes_texts_and_limits_and_refuses_mistakes(service: Box) -> None:
-    """Whoever is there stays; a wrong configuration changes nothing, and the log says what is wrong with it."""
+    """Whoever is there stays; a wrong configuration is an error of the reload, and changes nothing."""
     with greeted(service):
         before = status(service, "MainPID")
         service.write(CONFIG, LIVELY % "Nice to see you!")
@@ -140,9 +140,9 @@ def test_a_reload_changes_texts_and_limits_and_refuses_mistakes(service: Box) ->
         with Talker(service.connect(PORT)) as bob:
             bob.sees("Nice to see you!")
         service.write(CONFIG, "[tcp.servers.lobby]\nadr = 1\n")
-        service.systemctl("reload", SERVICE)
-        until(lambda: "reload_refused" in service.journal(SERVICE), "the refusal")
-        assert "tcp.servers.lobby.adr: unknown key" in service.journal(SERVICE)
+        with pytest.raises(BoxError):
+            service.systemctl("reload", SERVICE)
+        assert "tcp.servers.lobby.adr: unknown key" in service.journal(SERVICE, "--priority=err")
         with Talker(service.connect(PORT)) as carol:
             carol.sees("Nice to see you!")
         assert status(service, "MainPID") == before
@@ -163,11 +163,34 @@ def test_a_stop_says_goodbye(service: Box) -> None:
 
 
 def test_the_journal_holds_json(service: Box) -> None:
-    """A line an event, from start to stop."""
+    """A line an event, from start to stop, with the priority of its level and the time of the journal."""
     with greeted(service):
         service.systemctl("stop", SERVICE)
     lines = service.journal(SERVICE, "--output=json").splitlines()
     entries = [json.loads(line) for line in lines]
     pid = [entry["_PID"] for entry in entries if entry.get("_COMM") == "threadchat"][-1]
-    messages = [entry["MESSAGE"] for entry in entries if entry["_PID"] == pid]
-    assert [json.loads(message)["event"] for message in messages][-1] == "stopped"
+    mine = [entry for entry in entries if entry["_PID"] == pid]
+    events = [json.loads(entry["MESSAGE"]) for entry in mine]
+    assert events[-1] == {"event": "stopped", "level": "info", "forced": 0}
+    priorities = {"info": "6", "warning": "4"}
+    assert [entry["PRIORITY"] for entry in mine] == [priorities[event["level"]] for event in events]
+
+
+def test_one_more_listener_is_opened_without_closing_a_connection(service: Box) -> None:
+    """By a restart of the service, once its socket unit is enabled; it closes with the first listener."""
+    more = '[tcp.servers.ops]\naddr = "tcp://127.0.0.1:1"\napp = "chat"\n'
+    override = "/etc/systemd/system/threadchat@ops.socket.d/override.conf"
+    with greeted(service) as alice:
+        service.write(CONFIG, LIVELY % WELCOME + more)
+        service.write(override, "[Socket]\nListenStream=127.0.0.1:7008\n")
+        service.systemctl("enable", "threadchat@ops.socket")
+        service.systemctl("restart", SERVICE)
+        with Talker(service.connect(7008)) as bob:
+            bob.sees(WELCOME)
+            bob.says("hello")
+            alice.sees_matching(r"guest-\d+: hello")
+    service.systemctl("stop", "threadchat.socket", SERVICE)
+    with pytest.raises(ConnectionRefusedError):
+        service.connect(7008)
+    service.systemctl("disable", "threadchat@ops.socket")
+    (service.root / override[1:]).unlink()

@@ -18,7 +18,7 @@ UNITS = Path(__file__).parents[2] / "systemd"
 @pytest.fixture
 def units(tmp_path: Path) -> Path:
     """Copies of the unit files, with a program that exists."""
-    for unit in UNITS.glob("threadchat.*"):
+    for unit in UNITS.glob("threadchat[.@]*"):
         text = unit.read_text().replace("/opt/threadchat/bin/threadchat", sys.executable)
         (tmp_path / unit.name).write_text(text)
     return tmp_path
@@ -36,7 +36,12 @@ def exposed_over(tenths: int, unit: Path) -> bool:
 
 def test_systemd_finds_nothing_to_complain_about(units: Path) -> None:
     """Not a word: systemd 252 exits with 0 on unknown keys and unknown service types."""
-    verified = analyze("verify", units / "threadchat.service", units / "threadchat.socket")
+    drop_ins = units / "threadchat@ops.socket.d"
+    drop_ins.mkdir()
+    (drop_ins / "override.conf").write_text("[Socket]\nListenStream=7008\n")
+    (units / "threadchat@ops.socket").symlink_to("threadchat@.socket")
+    names = ("threadchat.service", "threadchat.socket", "threadchat@ops.socket")
+    verified = analyze("verify", *[units / name for name in names])
 
     assert verified.stderr == ""
     assert verified.returncode == 0

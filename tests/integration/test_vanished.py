@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import debian
+from tests import debian, root
 from tests.conftest import Serve
 from tests.waiting import until
 
@@ -61,8 +61,7 @@ def _ip(*arguments: str) -> None:
 @pytest.fixture
 def laptop() -> Iterator[Laptop]:
     """A machine that may vanish."""
-    if os.geteuid() != 0:
-        debian.unavailable("only root may make network namespaces")
+    root.require("to make network namespaces")
     debian.require("ip")
     laptop = Laptop()
     try:

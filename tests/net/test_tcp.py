@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests import root
 from tests.waiting import DEADLINE
 from threadchat.net.tcp import consumed_bytes, thaw
 
@@ -68,7 +69,8 @@ def test_what_an_older_version_has_frozen_is_thawed(pair: Pair) -> None:
     try:
         pair.ours.setsockopt(socket.SOL_SOCKET, 26, struct.pack("@HP", 1, ctypes.addressof(program)))
     except PermissionError:
-        pytest.skip("the kernel gives a TCP socket a filter for CAP_NET_ADMIN only")
+        root.require("to give a TCP socket a filter")
+        raise
     pair.peer.sendall(b"hello")
     thaw(pair.ours)
     assert pair.ours.recv(100) == b"hello"

@@ -134,7 +134,7 @@ def test_a_replaced_program_knows_everybody(chat: Running) -> None:
 
 def test_lines_held_back_by_flood_control_are_said_by_the_next_program(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "slow.toml"
-    limits = "limits = { flood_lines_per_second = 50.0, flood_burst_lines = 1 }"
+    limits = "limits = { flood_lines_per_second = 25.0, flood_burst_lines = 1 }"
     path.write_text(f'[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:0"\n{limits}\n')
     chat = serve("--config", str(path))
     alice, bob = chat.guest(), chat.guest()
@@ -322,6 +322,17 @@ def test_a_service_manager_is_told_what_happens(manager: Manager, chat: Running)
     manager.hears("READY=1")
     assert chat.stop() == 0
     manager.hears("STOPPING=1")
+
+
+def test_the_status_tells_how_many_log_lines_are_missing(manager: Manager, tmp_path: Path) -> None:
+    """The log itself cannot."""
+    command = [sys.executable, "-m", "threadchat", "serve", "--listen", f"unix://{tmp_path / 'chat'}"]
+    with open("/dev/full", "wb") as full, subprocess.Popen(command, stderr=full) as process:
+        try:
+            manager.hears("log lines lost: ")
+        finally:
+            process.terminate()
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("final", [False, True])

@@ -13,7 +13,6 @@ is to start and to stop it knows as a :class:`Service` only.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import gc
 import os
 import queue
@@ -27,7 +26,7 @@ from types import FrameType
 from typing import Protocol
 
 from threadchat.base.errors import ConfigError
-from threadchat.base.log import Log
+from threadchat.base.log import Log, log_uncaught, lost_lines
 from threadchat.config.sections import Config
 from threadchat.process.processor import Placement, release, settle
 from threadchat.process.systemd import Notifier, hand_down, listen_fds, owned_names
@@ -128,7 +127,7 @@ class Lifecycle:
         inherited = listen_fds()
         self._placement = settle() if config.daemon.one_processor else None
         self._service = build(config, log, inherited, self._watchdog, self._placement, owned_names())
-        faulthandler.enable()  # a traceback of every thread when the watchdog ends this
+        log_uncaught(log)
 
     def run(self) -> int:
         """Serve; return the exit status."""
@@ -314,4 +313,7 @@ class _Status:
         people, rooms, messages = self._service.traffic()
         rate = (messages - self._messages) / passed
         self._shown_at, self._messages = now, messages
-        self._notifier.status(f"{people} people in {rooms} rooms, {rate:.1f} messages/s")
+        text = f"{people} people in {rooms} rooms, {rate:.1f} messages/s"
+        if lost := lost_lines():
+            text += f", log lines lost: {lost}"
+        self._notifier.status(text)
