@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.chat.people import new_hub
+from tests.fakes import FakeClock, ListSink
 from threadchat.base.errors import ChatError
-from threadchat.chat.hub import Hub
 from threadchat.chat.session import Session
 from threadchat.client.speaker import Said, Speaker, check_name, is_farewell
 
@@ -128,21 +129,21 @@ def test_whom_threadchat_refuses_the_name_is_told_and_speaks_as_a_guest() -> Non
     ["guest-7", "admin", "x" * 33, "a b", "1", "\u0301a", "\ue000", "\u2800", "a" + "\u0301" * 9, "J0hn", "John"],
 )
 def test_every_refusal_of_threadchat_is_understood(wanted: str) -> None:
-    hub = Hub(lambda: 0.0, lambda seconds, function: None)
-    hub.rename(hub.enter(lambda data: None), "John")
+    hub = new_hub(FakeClock(), lambda seconds, function: None)
+    hub.rename(hub.enter(ListSink()), "John")
     with pytest.raises(ChatError) as refusal:
-        hub.rename(hub.enter(lambda data: None), wanted)
+        hub.rename(hub.enter(ListSink()), wanted)
     for suffix in ("", " You are still guest-1."):
         assert at_threadchat(wanted, f"* {refusal.value}{suffix}").refusal == f"{refusal.value}{suffix}"
 
 
 def test_the_real_greeting_is_recognised() -> None:
-    hub = Hub(lambda: 0.0, lambda seconds, function: None)
+    hub = new_hub(FakeClock(), lambda seconds, function: None)
     for count in (1, 2, 3, 9):
-        sent: list[bytes] = []
-        Session(hub, sent.append, lambda: None, ask_name=count == 3).greet("Welcome: to *my* room")
+        sink = ListSink()
+        Session(hub, sink, lambda: None, ask_name=count == 3).greet("Welcome: to *my* room")
         speaker = Speaker("John")
-        answers = [speaker.heard(line) for line in b"".join(sent).decode().splitlines()]
+        answers = [speaker.heard(line) for line in sink.lines]
 
         assert list(filter(None, answers)) == ["/nick John"]
 

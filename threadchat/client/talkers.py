@@ -13,7 +13,22 @@ import re
 MAX_NAMES = 200
 
 #: threadchat's, in the order of its /help. The server's own table may not be imported here: a test compares the two.
-COMMANDS = ("/help", "/nick", "/who", "/rooms", "/join", "/msg", "/me", "/quit")
+COMMANDS = (
+    "/help",
+    "/nick",
+    "/who",
+    "/rooms",
+    "/join",
+    "/msg",
+    "/me",
+    "/history",
+    "/since",
+    "/search",
+    "/topic",
+    "/numbers",
+    "/times",
+    "/quit",
+)
 #: Those whose first word is somebody's name.
 _TO_SOMEBODY = ("/msg",)
 
