@@ -30,6 +30,7 @@ class Person:
         self.socket = sock
         self.name = name
         self.said = 0
+        self.began = 0  # what was said before is not ours
         self.ended = False
         self.lines: list[str] = []
         self._unfinished = b""
@@ -79,7 +80,9 @@ class Crowd:
         for thread in self._threads:
             thread.start()
         for person in self.people:
-            until(partial(person.has_seen, {f"* You are now {person.name}"}), "everybody to have a name")
+            named = f"* You are now {person.name}"
+            until(partial(person.has_seen, {named}), "everybody to have a name")
+            person.began = person.lines.index(named)
 
     def talks(self, in_pieces: bool = False) -> None:
         """Let everybody talk, in turn, from now on; sometimes half a line at a time."""
@@ -133,7 +136,7 @@ class Crowd:
     def _numbered(person: Person) -> list[tuple[str, int]]:
         """The lines that others have said, as *person* has seen them; anything else that may not be there fails."""
         found = []
-        for line in person.lines[2:]:
+        for line in person.lines[person.began + 1 :]:
             if match := _LINE.fullmatch(line):
                 assert match[1] != person.name
                 found.append((match[1], int(match[2])))

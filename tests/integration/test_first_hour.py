@@ -134,7 +134,7 @@ def upgraded(machine: Box) -> Box:
     administrator = Administrator(machine)
 
     administrator.does("Install")
-    assert "Welcome to the chatroom!" in administrator.types("echo hello | threadchat-client --name admin")
+    assert "Welcome to the chatroom!" in administrator.types("echo hello | threadchat-client --name Ann")
     with pytest.raises(OSError, match="refused"):
         machine.connect(7007, LAN)
     with Talker(machine.connect(7007)) as early:

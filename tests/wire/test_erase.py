@@ -91,7 +91,7 @@ def test_bytes_are_treated_as_text_is(data: bytes) -> None:
     left = erase_bytes(data)
     assert not set(left) & set(b"\b\x7f\x15\x17")
     assert erase_bytes(left) == left
-    assert erase_bytes(data + b"\xff\b") == left
+    assert left.startswith(erase_bytes(data + b"\xff\b"))  # what belongs to the next character goes with it
 
 
 @given(st.text())
