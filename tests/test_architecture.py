@@ -17,7 +17,7 @@ LAYERS = (
     {"cli"},
     {"daemon"},
     {"apps", "sdk"},
-    {"net", "client", "workers"},
+    {"net", "client", "workers", "history"},
     {"chat"},
     {"wire"},
     {"process"},
@@ -29,6 +29,7 @@ LAYERS = (
 #: Where threads are started; ARCHITECTURE.md lists them.
 THREAD_STARTERS = {
     "client/client.py",
+    "history/housekeeper.py",
     "net/flusher.py",
     "net/server.py",
     "workers/pool.py",

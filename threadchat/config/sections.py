@@ -159,6 +159,16 @@ class Rpc(Section):
         return text
 
 
+class History(Section):
+    """What is kept of what is said: in a state directory, or else in memory."""
+
+    state: str = ""  # a directory; "": systemd's ($STATE_DIRECTORY), and without that, memory, 32 MiB for all rooms
+    lines: int = Field(10_000, ge=1)  # of talk, each room: months of a team's, 10 ms for a search, 1 MB
+    age: Duration = 0.0  # what is older is forgotten; 0: nothing for its age
+    durability: Literal["process", "power"] = "process"  # outlives kill -9, or a power cut too, which is slow
+    replay: int = Field(20, ge=0)  # lines of talk that newcomers see: a screen
+
+
 class Daemon(Section):
     """The process."""
 
@@ -172,6 +182,7 @@ class Config(Section):
     daemon: Daemon = Daemon()
     server: Spawn = Spawn()
     rpc: Rpc = Rpc()
+    history: History = History()
     tcp: Tcp = Tcp(servers={"lobby": Server(addr=("tcp://127.0.0.1:7007",))})
 
     @model_validator(mode="before")

@@ -1,0 +1,68 @@
+"""What a daemon would find in a state directory, in sentences, without changing anything there."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from threadchat.history import directory, problems, schema
+from threadchat.history.database import check, log_path
+from threadchat.history.directory import DATABASE
+
+#: With less space than this, in bytes, a database cannot be used for long.
+_LITTLE_SPACE = 1 << 20
+
+
+def describe(path: Path) -> list[str]:
+    """Return what a daemon would do with the history in the directory at *path*: a sentence or more."""
+    if not path.is_dir():
+        if path.exists():
+            return [f"{path} is no directory: no history could be kept there"]
+        return [f"{path} does not exist: it would be made", *_place(path)]
+    try:
+        in_use = directory.is_in_use(path)
+        exists = (path / DATABASE).exists()
+    except OSError as error:
+        return [f"{path} may not be read: {(error.strerror or str(error)).lower()}"]
+    said = [f"{path} is in use by a running threadchat: a second one would be refused"] if in_use else []
+    if exists:
+        return [*said, _contents(path / DATABASE), *_place(path)]
+    return [*said, f"{path} has no history: it would be made", *_place(path)]
+
+
+def _contents(path: Path) -> str:
+    """Return what would be done with the database at *path*."""
+    # A log that is there must be read too. Without one, nothing is made beside the database just to look at it.
+    way = "mode=ro" if log_path(path).exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True, timeout=1)) as connection:
+            version = schema.version(connection)
+            check(connection)
+            if not version:
+                return f"{path} is empty: it would be made anew"
+            if version < len(schema.MIGRATIONS):
+                return f"{path} has version {version}: it would become version {len(schema.MIGRATIONS)}"
+            (lines,) = connection.execute("SELECT coalesce(sum(size), 0) FROM talk").fetchone()
+            (rooms,) = connection.execute("SELECT count(*) FROM rooms").fetchone()
+            return f"{path} is sound: it has {lines} lines of {rooms} rooms"
+    except schema.Unknown as unknown:
+        return f"{path} would be refused: {unknown}"
+    except sqlite3.Error as error:
+        if problems.code(error) in problems.DAMAGED:
+            return f"{path} is damaged: it would be set aside as history.damaged-DATE.db, and made anew"
+        return f"{path} could not be used now: {problems.sentence(error)}"
+
+
+def _place(path: Path) -> list[str]:
+    """Return what is wrong with the place where *path* is, or would be."""
+    place = path
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        return [f"{place} may not be written to: no history could be kept"]
+    space = os.statvfs(place)
+    if space.f_bavail * space.f_frsize < _LITTLE_SPACE:
+        return [f"{place} is on a disk that is full: nothing could be kept until there is space"]
+    return []

@@ -1,0 +1,93 @@
+"""
+The thread that looks after a database: opens it again, forgets what is over the bounds, empties its log.
+
+Nobody waits for it: it writes in small steps, and rests four times as long as each took.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from threadchat.base.errors import HistoryError
+from threadchat.base.log import Log
+from threadchat.history.database import LARGE_LOG_BYTES
+from threadchat.history.retention import Retention
+from threadchat.history.sqlite_room import SqliteRoom
+from threadchat.history.store import Adopt, Store
+
+#: The log is emptied so often, in seconds, while it is not large.
+_CHECKPOINT_SECONDS = 10.0
+
+
+class Housekeeper:
+    """Looks every *tick* seconds. Start it with :meth:`start`; :meth:`stop` ends and joins its thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        rooms: Callable[[], Sequence[SqliteRoom]],
+        adopt: Adopt,
+        retention: Retention,
+        tick: float,
+        log: Log,
+    ) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._adopt = adopt
+        self._retention = retention
+        self._tick = tick
+        self._log = log
+        self._reported = store.problem
+        self._emptied_at = time.monotonic()
+        self._emptied = 0  # the log's state then
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="history", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread. It inherits that signals are blocked: they are the main thread's."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._tick):
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001, whatever is wrong now, the next look may be better
+                self._log.exception("history_housekeeping_failed")
+
+    def look(self) -> None:
+        """Do what is to be done now. For one thread at a time."""
+        self._store.mend(self._adopt)
+        self._report()
+        try:
+            self._retention.trim(self._rooms(), self._stopping.wait)
+            self._empty_log()
+        except HistoryError:
+            return  # which will be mended, or reported, at the next look
+
+    def _report(self) -> None:
+        """Say once when there is a problem, and once when it is gone."""
+        problem = self._store.problem
+        if problem and not self._reported:
+            self._log.error("history_failing", problem=problem)
+        elif self._reported and not problem:
+            self._log.info("history_works", problem=self._reported)
+        self._reported = problem
+
+    def _empty_log(self) -> None:
+        size, state = self._store.database.log_state()
+        now = time.monotonic()
+        if state != self._emptied and (size > LARGE_LOG_BYTES or now - self._emptied_at >= _CHECKPOINT_SECONDS):
+            self._emptied_at, self._emptied = now, state
+            self._store.checkpoint()

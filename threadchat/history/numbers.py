@@ -1,0 +1,111 @@
+"""
+The last number of each room, in a file of its own: so that none is used twice, whatever becomes of the database.
+
+It is written after every batch, and when something was said that could not be kept. That needs no disk space, as there
+is room ahead in the file, and survives the process (not a power cut) at any moment, as it is one write of a few bytes.
+A room is found by a digest of its name, not by its id, which is the database's.
+
+A header of 32 bytes, then slots of 32: digest (16 bytes), number (8), zeros (8). Byte order is little-endian.
+Callable from any thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+import threading
+from hashlib import blake2b
+from pathlib import Path
+
+from threadchat.history.directory import identity
+from threadchat.history.schema import MAX_NUMBER
+
+_FORMAT = b"threadchat/nums1"
+_SLOT = struct.Struct("<16sQQ")
+_NUMBER = struct.Struct("<Q")
+_NUMBER_OFFSET = 16
+_DIGEST_BYTES = 16
+#: So many rooms can be made while the disk is full.
+SPARE_SLOTS = 1024
+
+
+class Numbers:
+    """The file at *path*. Raises OSError if it cannot be opened or made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()  # a leaf
+        self._closed = False
+        self._numbers: dict[bytes, int] = {}
+        self._slots: dict[bytes, int] = {}
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._identity = identity(path)
+        try:
+            self._mark = self._read()
+            self._write_header(bytes(_DIGEST_BYTES))
+            self.make_room()
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def last(self, digest: bytes) -> int:
+        """Return the last number that was used in the room with this *digest*; 0: none."""
+        return self._numbers.get(digest, 0)
+
+    def use(self, digest: bytes, number: int) -> None:
+        """Note that *number* is used. What cannot be written is known to this process at least."""
+        with self._lock, contextlib.suppress(OSError):
+            self._numbers[digest] = number
+            if self._closed:
+                return
+            if slot := self._slots.get(digest):
+                os.pwrite(self._fd, _NUMBER.pack(number), slot * _SLOT.size + _NUMBER_OFFSET)
+            else:
+                slot = len(self._slots) + 1
+                os.pwrite(self._fd, _SLOT.pack(digest, number, 0), slot * _SLOT.size)
+                self._slots[digest] = slot
+
+    def make_room(self) -> None:
+        """See to it that there is room for new rooms. What cannot be had is asked for again."""
+        with contextlib.suppress(OSError):
+            os.posix_fallocate(self._fd, 0, (1 + len(self._slots) + SPARE_SLOTS) * _SLOT.size)
+
+    def is_in_place(self) -> bool:
+        """Whether the file is still where it was."""
+        return identity(self.path) == self._identity
+
+    def was_left(self, state: str) -> bool:
+        """Whether the database, whose *state* this is, was left like that when this file was closed."""
+        return self._mark == digest_of(state)
+
+    def close(self, state: str = "") -> None:
+        """Close the file. With *state*, note that the database was left like that."""
+        with self._lock:
+            self._closed = True
+            with contextlib.suppress(OSError):
+                if state:
+                    self._write_header(digest_of(state))
+            os.close(self._fd)
+
+    def _write_header(self, mark: bytes) -> None:
+        os.pwrite(self._fd, _FORMAT + mark, 0)
+
+    def _read(self) -> bytes:
+        """Read all slots; return the mark. A file of another format is empty: the database knows most of it."""
+        data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
+        if data[: len(_FORMAT)] != _FORMAT:
+            os.ftruncate(self._fd, 0)
+            return b""
+        for start in range(_SLOT.size, len(data) - _SLOT.size + 1, _SLOT.size):
+            digest, number, _ = _SLOT.unpack_from(data, start)
+            if not any(digest):
+                break
+            self._slots[digest] = start // _SLOT.size
+            self._numbers[digest] = number if number <= MAX_NUMBER else 0
+        return data[len(_FORMAT) : _SLOT.size]
+
+
+def digest_of(text: str) -> bytes:
+    """Return what *text*, such as a room's name, is found by."""
+    return blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()

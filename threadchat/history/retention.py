@@ -1,0 +1,80 @@
+"""What is over the bounds is forgotten, the oldest first, in steps so small that nobody who writes has to wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from threadchat.history.selecting import Bounds
+
+#: A step that took longer, in seconds, is followed by a smaller one; a shorter one by a larger one.
+_STEP_SECONDS = 0.002
+_STEP_ROWS = (50, 1000)
+#: For one call of trim, in seconds; there will be another one soon.
+_TRIM_SECONDS = 1.0
+#: Ages are looked at so often, in seconds, or ten times in a shorter age.
+_AGE_SECONDS = 60.0
+
+
+class Kept(Protocol):
+    """The part of a room's history that this needs."""
+
+    lines: dict[str, int]
+
+    def oldest(self, table: str, most: int) -> list[tuple[int, int, int]]:
+        """Return last number, lines and time of the oldest events of a *table*."""
+
+    def trim(self, table: str, newest: int, lines: int) -> None:
+        """Forget the oldest *lines* lines of a *table*, up to the number *newest*."""
+
+
+class Retention:
+    """Trims to *bounds*. *clock* gives Unix time. For one thread."""
+
+    def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
+        self._most = {"talk": bounds.lines, "comings": bounds.comings}
+        self._age = bounds.age
+        self._clock = clock
+        self._rows = _STEP_ROWS[0]
+        self._ages_at = 0.0  # when ages were looked at, by the monotonic clock
+
+    def trim(self, rooms: Iterable[Kept], rest: Callable[[float], object]) -> None:
+        """
+        Trim *rooms*, for a second at most. Raises HistoryError.
+
+        *rest* waits for so many seconds, and returns whether this is to end.
+        """
+        end = time.monotonic() + _TRIM_SECONDS
+        interval = min(_AGE_SECONDS, self._age / 10)
+        by_age = bool(self._age) and time.monotonic() >= self._ages_at + interval
+        for room in rooms:
+            for table, most in self._most.items():
+                while by_age or room.lines[table] > most:
+                    began = time.monotonic()
+                    if began > end or not self._step(room, table, most):
+                        break
+                    took = time.monotonic() - began
+                    smallest, largest = _STEP_ROWS
+                    self._rows = (
+                        max(self._rows // 2, smallest) if took > _STEP_SECONDS else min(self._rows * 2, largest)
+                    )
+                    if rest(4 * took):
+                        return
+        if by_age and time.monotonic() <= end:
+            self._ages_at = time.monotonic()
+
+    def _step(self, room: Kept, table: str, most: int) -> bool:
+        """Forget a few events; return whether there may be more to forget."""
+        oldest_at = (self._clock() - self._age) * 1000 if self._age else 0
+        kept = room.lines[table]
+        newest = 0
+        events = room.oldest(table, self._rows)
+        for last, size, at in events:
+            if kept - size < most and at >= oldest_at:
+                break
+            newest = last
+            kept -= size
+        if newest:
+            room.trim(table, newest, room.lines[table] - kept)
+        return bool(newest)

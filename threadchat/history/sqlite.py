@@ -1,0 +1,81 @@
+"""
+History in a SQLite database: what people say outlives the process.
+
+What a room needs for every line is in memory: its last number, its topic, where something is missing, and its last
+lines, for newcomers. So a connection's thread comes near SQLite only when it delivers, or asks for more.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from threadchat.base.errors import HistoryError
+from threadchat.base.log import Log
+from threadchat.history.database import Durability, Kept
+from threadchat.history.housekeeper import Housekeeper
+from threadchat.history.retention import Retention
+from threadchat.history.selecting import Bounds
+from threadchat.history.sqlite_room import SqliteRoom
+from threadchat.history.store import Store
+
+
+class SqliteHistory:
+    """
+    The histories of all rooms, in the directory at *path*. *clock* gives Unix time.
+
+    Raises ConfigError if a person has to see to something. But if the disk is full, or the database is locked, there is
+    a history, which cannot keep anything until that is over.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        log: Log,
+        bounds: Bounds = Bounds(),  # noqa: B008, a value
+        durability: Durability = "process",
+        clock: Callable[[], float] = time.time,
+        tick: float = 1.0,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._rooms: dict[str, SqliteRoom] = {}
+        self._store = Store(path, durability, log)
+        try:
+            self._store.open(self._adopt)
+        except HistoryError as problem:
+            log.error("history_failing", problem=str(problem))  # noqa: TRY400, no bug
+        except BaseException:
+            self._store.close()
+            raise
+        self.housekeeper = Housekeeper(self._store, self._all_rooms, self._adopt, Retention(bounds, clock), tick, log)
+        self.housekeeper.start()
+
+    def rooms(self) -> list[str]:
+        """Return the names of the rooms where something was said that is kept, or that have a topic."""
+        return [room.name for room in self._all_rooms() if room.is_known]
+
+    def room(self, name: str) -> SqliteRoom:
+        """Return the history of the room called *name*."""
+        with self._lock:
+            if (room := self._rooms.get(name)) is None:
+                room = self._rooms[name] = SqliteRoom(name, self._store)
+            return room
+
+    def close(self) -> None:
+        """End the thread, close the database."""
+        self.housekeeper.stop()
+        self._store.close()
+
+    def _all_rooms(self) -> list[SqliteRoom]:
+        with self._lock:
+            return list(self._rooms.values())
+
+    def _adopt(self, kept: Sequence[Kept]) -> None:
+        """Tell all rooms what a database that is now used knows of them."""
+        known = {row.name: row for row in kept}
+        for name in known:
+            self.room(name)
+        for room in self._all_rooms():
+            room.adopt(known.get(room.name))
