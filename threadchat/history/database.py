@@ -6,6 +6,7 @@ Whoever writes holds the store's lock (store.py). Readers see what was committed
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -159,8 +160,21 @@ class Database:
 
     def is_in_place(self) -> bool:
         """Whether the files are still where they were. (That of the log comes with the first line.)"""
-        before, self.files = self.files, files(self.path)
-        return all(old is None or old == new for old, new in zip(before, self.files, strict=True))
+        before, now = self.files, files(self.path)
+        if any(old is not None and old != new for old, new in zip(before, now, strict=True)):
+            return False
+        self.files = now
+        return True
+
+    def abandon(self) -> None:
+        """Close a database whose file is not where it was. Its log goes with it: it is no other database's."""
+        _, log = self.files
+        with contextlib.suppress(sqlite3.Error):
+            self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.close()
+        if log == identity(log_path(self.path)):
+            with contextlib.suppress(OSError):
+                log_path(self.path).unlink()
 
     def close(self) -> None:
         """Put what is in the log into the database; close everything. Raises nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,15 +48,22 @@ class Readers:
         """Interrupt whoever reads, and close all connections."""
         with self._changed:
             self._closed = True
-            for connection in self._busy:
-                connection.interrupt()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._busy, _CLOSE_SECONDS)
+            # Again and again: an interrupt is for what a connection does at that moment.
+            end = time.monotonic() + _CLOSE_SECONDS
+            while self._busy and time.monotonic() < end:
+                for connection in self._busy:
+                    connection.interrupt()
+                self._changed.wait(0.01)
             for connection in self._idle:
                 connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         where = f"{self._path.absolute().as_uri()}?mode=ro"
         connection = sqlite3.connect(where, uri=True, timeout=0.1, isolation_level=None, check_same_thread=False)
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        try:
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection

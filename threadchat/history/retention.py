@@ -37,7 +37,7 @@ class Retention:
         self._age = bounds.age
         self._clock = clock
         self._rows = _STEP_ROWS[0]
-        self._ages_at = 0.0  # when ages were looked at, by the monotonic clock
+        self._ages_at = 0.0  # when ages were looked at
 
     def trim(self, rooms: Iterable[Kept], rest: Callable[[float], object]) -> None:
         """
@@ -47,7 +47,8 @@ class Retention:
         """
         end = time.monotonic() + _TRIM_SECONDS
         interval = min(_AGE_SECONDS, self._age / 10)
-        by_age = bool(self._age) and time.monotonic() >= self._ages_at + interval
+        now = self._clock()
+        by_age = bool(self._age) and abs(now - self._ages_at) >= interval  # the clock may be set back
         for room in rooms:
             for table, most in self._most.items():
                 while by_age or room.lines[table] > most:
@@ -62,7 +63,7 @@ class Retention:
                     if rest(4 * took):
                         return
         if by_age and time.monotonic() <= end:
-            self._ages_at = time.monotonic()
+            self._ages_at = now
 
     def _step(self, room: Kept, table: str, most: int) -> bool:
         """Forget a few events; return whether there may be more to forget."""

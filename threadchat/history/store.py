@@ -113,10 +113,10 @@ class Store:
     def mend(self, adopt: Adopt) -> None:
         """Look whether everything is in place and works; open again what does not. One thread's."""
         if not all(part is None or part.is_in_place() for part in (self._directory, self.numbers)):
-            self._let_go("its directory, or its file of numbers, was deleted or replaced")
+            self._let_go("its directory, or its file of numbers, was deleted or replaced", is_away=True)
             self._close_directory()
         elif self._database and not self._database.is_in_place():
-            self._let_go("it was deleted or replaced")
+            self._let_go("it was deleted or replaced", is_away=True)
         elif self._is_damaged or self._is_stuck:
             self._let_go(self.problem)
         if self._database is None:
@@ -158,13 +158,16 @@ class Store:
         self._log.error("history_damaged", path=str(path), moved_to=str(aside))
         return Database(path, self._durability)
 
-    def _let_go(self, problem: str) -> None:
-        """Close the database, if it is open, because of a *problem*."""
+    def _let_go(self, problem: str, is_away: bool = False) -> None:
+        """Close the database, if it is open, because of a *problem*; *is_away*: its file may not be where it was."""
         with self.writing:
             database, self._database = self._database, None
             self.problem = problem
         if database is not None:
-            database.close()
+            if is_away and not database.is_in_place():
+                database.abandon()
+            else:
+                database.close()
 
     def _close_directory(self, was_sound: bool = False) -> None:
         if self.numbers is not None:
