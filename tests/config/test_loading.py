@@ -35,7 +35,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
-            ("prot = 1\n" + LOBBY, "prot: unknown key; known here: daemon, server, rpc, tcp"),
+            ("prot = 1\n" + LOBBY, "prot: unknown key; known here: daemon, server, rpc, history, tcp"),
             ("[deamon]\n" + LOBBY, "deamon: unknown key; did you mean daemon?"),
             (LOBBY + "adr = 1\n", "tcp.servers.lobby.adr: unknown key; did you mean addr?"),
             (

@@ -7,6 +7,7 @@ Whoever writes holds the store's lock (store.py). Readers see what was committed
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from threadchat.chat.events import Event
 from threadchat.chat.history import Gap
-from threadchat.history import schema
+from threadchat.history import problems, schema
 from threadchat.history.directory import identity
 from threadchat.history.readers import Readers
 from threadchat.history.schema import MAX_NUMBER, MAX_ROOM, NUMBER_BITS
@@ -208,9 +209,7 @@ def check(connection: sqlite3.Connection) -> None:
     """Read everything, 2 s for a GB. Raises sqlite3.DatabaseError if anything is damaged."""
     (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if result != "ok":
-        error = sqlite3.DatabaseError(result)
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+        raise problems.of(sqlite3.SQLITE_CORRUPT)
 
 
 def files(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
@@ -224,4 +223,7 @@ def log_path(path: Path) -> Path:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    if path.exists() and not os.access(path, os.W_OK):
+        # SQLite would open it, and make files beside it that may not be written to either, and stay.
+        raise problems.of(sqlite3.SQLITE_READONLY)
     return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)

@@ -26,6 +26,13 @@ _SENTENCES = {
 PASSING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE))
 
 
+def of(code: int) -> sqlite3.Error:
+    """Return an error with that *code*, as if SQLite had found it."""
+    error = sqlite3.OperationalError(_SENTENCES[code])
+    error.sqlite_errorcode = code
+    return error
+
+
 def code(error: sqlite3.Error) -> int:
     """Return SQLite's result code for *error*, without its extension; 0: it is Python's."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
