@@ -48,9 +48,15 @@ class Database:
     def __init__(self, path: Path, durability: Durability = "process", thorough: bool = True) -> None:
         self.path = path
         self.ids: dict[str, int] = {}  # of rooms, by name
-        self.writer = _connect(path)
         self.readers = Readers(path)
         self._checkpointer: sqlite3.Connection | None = None
+        # Closed when no connection is open any more: that would take away SQLite's locks (fcntl(2)).
+        self._file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self.writer = _connect(path)
+        except BaseException:
+            os.close(self._file)
+            raise
         try:
             schema.version(self.writer)
             if thorough:
@@ -63,6 +69,7 @@ class Database:
             self.files = files(path)
         except BaseException:
             self.writer.close()
+            os.close(self._file)
             raise
 
     def rooms(self) -> list[Kept]:
@@ -133,12 +140,13 @@ class Database:
         Put what is in the log into the database, so that the log can begin anew. Raises sqlite3.Error.
 
         Whoever writes goes on meanwhile, and so may always be a bit ahead. So a large log is finished under the
-        *writing* lock, a few ms, after most has been done without it.
+        *writing* lock, after most has been done, and waited for, without it.
         """
         if self._checkpointer is None:
             self._checkpointer = _connect(self.path)
         self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if self.log_state()[0] > LARGE_LOG_BYTES:
+            os.fsync(self._file)
             with writing:
                 self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
@@ -183,6 +191,7 @@ class Database:
         if self._checkpointer is not None:
             self._checkpointer.close()
         self.writer.close()  # the last one to close does that, as far as it can be done
+        os.close(self._file)
 
     def _use_log(self) -> None:
         (mode,) = self.writer.execute("PRAGMA journal_mode = WAL").fetchone()
