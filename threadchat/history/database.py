@@ -98,6 +98,9 @@ class Database:
         """Keep all of this for the room called *name*, or nothing. Raises sqlite3.Error."""
         id = self.ids.get(name)
         execute = self.writer.execute
+        if id and len(talk) == 1 and topic is None and not (comings or gaps):
+            execute(_INSERT["talk"], _row(id << NUMBER_BITS, talk[0]))  # a transaction by itself
+            return
         execute("BEGIN IMMEDIATE")
         try:
             if id is None:
@@ -105,8 +108,7 @@ class Database:
             base = id << NUMBER_BITS
             for table, events in (("talk", talk), ("comings", comings)):
                 if events:
-                    rows = [(base + e.number, e.size, e.kind._value_, e.at, e.name, e.text) for e in events]
-                    self.writer.executemany(_INSERT[table], rows)
+                    self.writer.executemany(_INSERT[table], [_row(base, event) for event in events])
             if topic is not None:
                 execute("UPDATE rooms SET topic = ? WHERE id = ?", (topic, id))
             for first, last in gaps:
@@ -212,6 +214,11 @@ class Database:
             (base, base + MAX_NUMBER),
         ).fetchone()
         return row[0] - base if row else 0
+
+
+def _row(base: int, event: Event) -> tuple[object, ...]:
+    kind, number, size, at, name, text = event
+    return base + number, size, kind._value_, at, name, text
 
 
 def check(connection: sqlite3.Connection) -> None:
