@@ -48,9 +48,15 @@ class Database:
     def __init__(self, path: Path, durability: Durability = "process", thorough: bool = True) -> None:
         self.path = path
         self.ids: dict[str, int] = {}  # of rooms, by name
-        self.writer = _connect(path)
         self.readers = Readers(path)
         self._checkpointer: sqlite3.Connection | None = None
+        # Closed when no connection is open any more: that would take away SQLite's locks (fcntl(2)).
+        self._file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self.writer = _connect(path)
+        except BaseException:
+            os.close(self._file)
+            raise
         try:
             schema.version(self.writer)
             if thorough:
@@ -63,6 +69,7 @@ class Database:
             self.files = files(path)
         except BaseException:
             self.writer.close()
+            os.close(self._file)
             raise
 
     def rooms(self) -> list[Kept]:
@@ -91,6 +98,9 @@ class Database:
         """Keep all of this for the room called *name*, or nothing. Raises sqlite3.Error."""
         id = self.ids.get(name)
         execute = self.writer.execute
+        if id and len(talk) == 1 and topic is None and not (comings or gaps):
+            execute(_INSERT["talk"], _row(id << NUMBER_BITS, talk[0]))  # a transaction by itself
+            return
         execute("BEGIN IMMEDIATE")
         try:
             if id is None:
@@ -98,8 +108,7 @@ class Database:
             base = id << NUMBER_BITS
             for table, events in (("talk", talk), ("comings", comings)):
                 if events:
-                    rows = [(base + e.number, e.size, e.kind._value_, e.at, e.name, e.text) for e in events]
-                    self.writer.executemany(_INSERT[table], rows)
+                    self.writer.executemany(_INSERT[table], [_row(base, event) for event in events])
             if topic is not None:
                 execute("UPDATE rooms SET topic = ? WHERE id = ?", (topic, id))
             for first, last in gaps:
@@ -133,12 +142,13 @@ class Database:
         Put what is in the log into the database, so that the log can begin anew. Raises sqlite3.Error.
 
         Whoever writes goes on meanwhile, and so may always be a bit ahead. So a large log is finished under the
-        *writing* lock, a few ms, after most has been done without it.
+        *writing* lock, after most has been done, and waited for, without it.
         """
         if self._checkpointer is None:
             self._checkpointer = _connect(self.path)
         self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if self.log_state()[0] > LARGE_LOG_BYTES:
+            os.fsync(self._file)
             with writing:
                 self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
@@ -183,6 +193,7 @@ class Database:
         if self._checkpointer is not None:
             self._checkpointer.close()
         self.writer.close()  # the last one to close does that, as far as it can be done
+        os.close(self._file)
 
     def _use_log(self) -> None:
         (mode,) = self.writer.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -203,6 +214,11 @@ class Database:
             (base, base + MAX_NUMBER),
         ).fetchone()
         return row[0] - base if row else 0
+
+
+def _row(base: int, event: Event) -> tuple[object, ...]:
+    kind, number, size, at, name, text = event
+    return base + number, size, kind._value_, at, name, text
 
 
 def check(connection: sqlite3.Connection) -> None:

@@ -67,8 +67,8 @@ class Housekeeper:
         self._store.mend(self._adopt)
         self._report()
         try:
+            self._empty_log()  # first: when the disk is full, that makes room for the rest
             self._retention.trim(self._rooms(), self._stopping.wait)
-            self._empty_log()
         except HistoryError:
             return  # which will be mended, or reported, at the next look
 

@@ -55,16 +55,20 @@ class Numbers:
 
     def use(self, digest: bytes, number: int) -> None:
         """Note that *number* is used. What cannot be written is known to this process at least."""
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock:
             self._numbers[digest] = number
             if self._closed:
                 return
-            if slot := self._slots.get(digest):
-                os.pwrite(self._fd, _NUMBER.pack(number), slot * _SLOT.size + _NUMBER_OFFSET)
-            else:
-                slot = len(self._slots) + 1
-                os.pwrite(self._fd, _SLOT.pack(digest, number, 0), slot * _SLOT.size)
-                self._slots[digest] = slot
+            slot = self._slots.get(digest)
+            try:
+                if slot is not None:
+                    os.pwrite(self._fd, _NUMBER.pack(number), slot * _SLOT.size + _NUMBER_OFFSET)
+                else:
+                    slot = len(self._slots) + 1
+                    os.pwrite(self._fd, _SLOT.pack(digest, number, 0), slot * _SLOT.size)
+                    self._slots[digest] = slot
+            except OSError:
+                return
 
     def make_room(self) -> None:
         """See to it that there is room for new rooms. What cannot be had is asked for again."""

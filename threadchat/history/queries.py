@@ -1,4 +1,9 @@
-"""What is asked of the database. A cursor is closed as soon as enough was read: it holds on to old pages of the log."""
+"""
+What is asked of the database. A cursor is closed as soon as enough was read: it holds on to old pages of the log.
+
+There is no full-text index. To make one costs 6 µs a line (24 to find parts of words), three times what keeping the
+line does, and most lines are never looked for; to look at 10,000 lines costs 2 ms, at a million 0.2 s.
+"""
 
 from __future__ import annotations
 

@@ -66,16 +66,20 @@ class Retention:
             self._ages_at = now
 
     def _step(self, room: Kept, table: str, most: int) -> bool:
-        """Forget a few events; return whether there may be more to forget."""
+        """
+        Forget a few events; return whether there is more to forget.
+
+        What has come in meanwhile is for the next time: a room where much is said would never be done.
+        """
         oldest_at = (self._clock() - self._age) * 1000 if self._age else 0
-        kept = room.lines[table]
-        newest = 0
+        surplus = room.lines[table] - most
+        newest = lines = 0
         events = room.oldest(table, self._rows)
         for last, size, at in events:
-            if kept - size < most and at >= oldest_at:
+            if lines + size > surplus and at >= oldest_at:
                 break
             newest = last
-            kept -= size
+            lines += size
         if newest:
-            room.trim(table, newest, room.lines[table] - kept)
-        return bool(newest)
+            room.trim(table, newest, lines)
+        return bool(newest) and newest == events[-1][0]

@@ -56,7 +56,7 @@ class SqliteHistory:
         self.housekeeper = Housekeeper(self._store, self._all_rooms, self._adopt, Retention(bounds, clock), tick, log)
 
     def start(self) -> None:
-        """Begin to trim, to index, and to open again what was away."""
+        """Begin to trim, to empty the log, and to open again what was away."""
         self.housekeeper.start()
 
     def state(self) -> list[Any]:

@@ -68,17 +68,26 @@ class SqliteRoom:
 
     def append(self, events: Sequence[Event]) -> None:
         """Keep *events*. Raises HistoryError."""
-        talk = [event for event in events if event.kind in TALK]
-        comings = [event for event in events if event.kind not in TALK] if len(talk) < len(events) else []
-        topic = next((event.text for event in reversed(talk) if event.kind is Kind.TOPIC), None)
-        gaps = [gap for gap in self._holes.gaps if gap.last > self._noted]
+        talk: list[Event] = []
+        comings: list[Event] = []
+        lines, topic = 0, None
+        for event in events:
+            if event.kind in TALK:
+                talk.append(event)
+                lines += event.size
+                if event.kind is Kind.TOPIC:
+                    topic = event.text
+            else:
+                comings.append(event)
+        first, last = events[0].number, events[-1].last
+        gaps = [gap for gap in self._holes.gaps if gap.last > self._noted] if self._holes.gaps else []
         with self._store.writing:
             self._store.write(lambda database: database.keep(self.name, talk, comings, topic, gaps))
             with self._lock:
-                self._last = events[-1].last
+                self._last = last
                 self._recent.add(talk)
-                self.lines["talk"] += sum([event.size for event in talk])
-                self.lines["comings"] += sum([event.size for event in comings])
+                self.lines["talk"] += lines
+                self.lines["comings"] += last - first + 1 - lines
                 if topic is not None:
                     self._topic = topic
                 if gaps:

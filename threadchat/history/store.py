@@ -107,8 +107,8 @@ class Store:
             raise HistoryError(self._sentence()) from None
         self._is_damaged = self._is_stuck = False
         self._was_open = True
-        self.problem = ""
         self._database = database
+        self.problem = ""
 
     def mend(self, adopt: Adopt) -> None:
         """Look whether everything is in place and works; open again what does not. One thread's."""
