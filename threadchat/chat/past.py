@@ -36,7 +36,7 @@ def show_history(caller: Caller, argument: str) -> None:
         return
     count = sum(event.size for event in events)
     header = wire.notice(f"The last {count} lines here:" if count > 1 else "The last line here:")
-    member.outlet.send(header + b"".join(map(wire.event, events)) + wire.notice("That was all."))
+    member.outlet.answer(header + b"".join(map(wire.event, events)) + wire.notice("That was all."))
 
 
 def show_since(caller: Caller, argument: str) -> None:
