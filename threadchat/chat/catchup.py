@@ -58,7 +58,7 @@ class CatchUp:
             member.behind = behind
 
     def begin(self, member: Member, position: int) -> None:
-        """Let *member*, who has been admitted, and has everything up to *position*, read the rest. By its own thread."""
+        """Let *member*, who was admitted, and has everything up to *position*, read the rest. By its own thread."""
         if behind := member.behind:
             behind.move_to(position)
         go_on(member)
@@ -135,6 +135,9 @@ class CatchUp:
             told = f"What came after #{position}, up to #{last}, cannot be read just now: {problem}."
             return last, wire.notice(f"{told} Try /since {position} later.")
         upto = events[-1].last if events else last
-        pieces = [(gap.first, wire.gap(gap)) for gap in self._history.gaps(position, upto)]
+        gaps = self._history.gaps(position, upto)
+        if gaps:  # who came and went among talk that is missing is of no interest any more
+            events = [event for event in events if not any(first <= event.number <= last for first, last in gaps)]
+        pieces = [(gap.first, wire.gap(gap)) for gap in gaps]
         pieces += [(event.number, wire.event(event)) for event in events if not behind.said(event.number)]
-        return upto, b"".join([piece for _, piece in sorted(pieces, key=lambda piece: piece[0])])
+        return upto, b"".join([piece for _, piece in sorted(pieces)])
