@@ -19,8 +19,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from tests.chat.people import Person, new_hub
 from tests.chat.rooms import FailingHistory
 from tests.fakes import FakeClock, FakeLater
+from threadchat.chat.room import KEEP_AGAIN_SECONDS
 
 _LINES = 8  # of talk are kept in a room
+_REPLAY = 3
 _ROOMS = ("lobby", "tea")
 
 
@@ -67,11 +69,12 @@ class Rooms(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.later = FakeLater(self.clock)
         self.history = FailingHistory(_LINES)
-        self.hub = new_hub(self.clock, self.later, self.history, replay=3)
+        self.hub = new_hub(self.clock, self.later, self.history, _REPLAY)
         self.here: list[Reader] = []
         self.said: dict[str, list[Line]] = {room: [] for room in _ROOMS}
         self.numbers = dict.fromkeys(_ROOMS, 0)
         self.names = 0
+        self.failed_at = 0.0
 
     @initialize(target=readers)
     def two_people(self) -> object:
@@ -82,7 +85,9 @@ class Rooms(RuleBasedStateMachine):
         self.names += 1
         person, name = Person(self.hub), f"p{self.names}"
         person.says(f"/nick {name}", "/numbers on")
-        person.hears()
+        talk = [line for line in person.hears() if line.startswith("p")]
+        assert len(talk) <= _REPLAY
+        assert talk == [line.text for line in self.said["lobby"] if line.text in talk]
         self.here.append(reader := Reader(person, name))
         return reader
 
@@ -99,6 +104,8 @@ class Rooms(RuleBasedStateMachine):
         lines = [Line(last - count + 1 + i, f"{reader.name}: {text}", False) for i, text in enumerate(texts)]
         assert lines[0].number > self.numbers[reader.room], "a number was used twice"
         self.numbers[reader.room] = last
+        if not self.history.failing and self.clock.now >= self.failed_at + KEEP_AGAIN_SECONDS:
+            assert last not in self.history.lost.get(reader.room, ()), "it works again, but nothing is kept"
         self.said[reader.room] += lines
         for other in self.here:
             if other is not reader and other.room == reader.room:
@@ -134,6 +141,8 @@ class Rooms(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from([set(), {"written"}]))
     def history_works(self, what: set[str]) -> None:
+        if self.history.failing:
+            self.failed_at = self.clock.now
         self.history.failing = what
 
     @rule()
@@ -155,7 +164,7 @@ class Rooms(RuleBasedStateMachine):
         self.history = FailingHistory(_LINES)
         self.history.restore(kept)
         self.history.failing, self.history.lost = failing, lost
-        self.hub = new_hub(self.clock, self.later, self.history, replay=3)
+        self.hub = new_hub(self.clock, self.later, self.history, _REPLAY)
         for reader in self.here:
             reader.person.moves_to(self.hub)
         for reader in self.here:
