@@ -113,11 +113,22 @@ class OneRoom:
         self.room.fanout.discard(visitor.member)
 
 
+class Sink(ListSink):
+    """A receiver that may have room for a piece, and then none."""
+
+    fills = False
+
+    def answer(self, data: bytes) -> None:
+        """Keep *data*."""
+        super().answer(data)
+        self.full = self.fills
+
+
 class Visitor:
     """A member and what they see."""
 
     def __init__(self, name: str) -> None:
-        self.sink = ListSink()
+        self.sink = Sink()
         self.member = Member(name, self.sink)
         self.member.named = True
         self.member.format = plain(numbers=True)

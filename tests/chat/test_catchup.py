@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 
@@ -51,9 +50,9 @@ class TestSlowReaders:
         bob.sink.full = True
         for _ in range(5):
             lobby.says(ann, "x" * (PIECE_BYTES // 2))
+        bob.sink.fills = True
         seen = []
         for _ in range(3):
-            bob.sink.answer = fills(bob)  # type: ignore[method-assign]
             bob.sink.drains()
             seen.append([line[:2] for line in bob.sees()])
         assert seen == [["#1", "#2"], ["#3", "#4"], ["#5"]]
@@ -90,16 +89,6 @@ class TestSlowReaders:
         assert told.endswith("Try /since 0 later.")
         lobby.says(ann, "live")
         assert bob.sees() == ["#3 ann: live"]
-
-
-def fills(visitor: Visitor) -> Callable[[bytes], None]:
-    """Return what takes one piece, and has no room then."""
-
-    def answer(data: bytes) -> None:
-        visitor.sink.pieces.append(data)
-        visitor.sink.full = True
-
-    return answer
 
 
 class TestBatchesThatAreUnderWay:
