@@ -133,7 +133,9 @@ class Crowd:
     def _numbered(person: Person) -> list[tuple[str, int]]:
         """The lines that others have said, as *person* has seen them; anything else that may not be there fails."""
         found = []
-        for line in person.lines[2:]:
+        # Nobody has talked before; what comes before that may be what was said before they came.
+        named = person.lines.index(f"* You are now {person.name}")
+        for line in person.lines[named + 1 :]:
             if match := _LINE.fullmatch(line):
                 assert match[1] != person.name
                 found.append((match[1], int(match[2])))

@@ -28,13 +28,13 @@ LAST_WORDS = 10
 #: Makes a deliverer hang for ever when somebody says so: what a bug could do.
 HANG = """
 import threading
-from threadchat.chat import fanout
-send_batch = fanout.send_batch
-def hang(batch, members):
-    if b"please hang" in b"".join(message.data for message in batch):
+from threadchat.chat import room
+send_posts = room.send_posts
+def hang(batch, own, members):
+    if any("please hang" in post.event.text for post in batch):
         threading.Event().wait()
-    send_batch(batch, members)
-fanout.send_batch = hang
+    return send_posts(batch, own, members)
+room.send_posts = hang
 """
 
 

@@ -131,9 +131,9 @@ class CatchUp:
         wire = member.format
         try:
             events = self._history.read(position, PIECE_BYTES)
-        except HistoryError as problem:
-            told = f"What came after #{position}, up to #{last}, cannot be read just now: {problem}."
-            return last, wire.notice(f"{told} Try /since {position} later.")
+        except HistoryError:
+            what = f"#{last}" if last == position + 1 else f"#{position + 1} to #{last}"
+            return last, wire.notice(f"{what} cannot be read just now. Try /since {position} later.")
         upto = events[-1].last if events else last
         gaps = self._history.gaps(position, upto)
         if gaps:  # who came and went among talk that is missing is of no interest any more

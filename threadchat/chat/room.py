@@ -252,11 +252,10 @@ class Room:
         if self._keep_again_at is None or self._clock() >= self._keep_again_at:
             try:
                 self.history.append(events)
-            except HistoryError as problem:
+            except HistoryError:  # why is a matter of whoever reads the log
                 self._keep_again_at = self._clock() + KEEP_AGAIN_SECONDS
-                trouble = f"What is said here is not being kept just now: {problem}."
             else:
                 self._keep_again_at = None
                 return "What is said here is kept again." if failed_before else None
         self.history.note_lost(Gap(events[0].number, events[-1].last))
-        return None if failed_before else trouble
+        return None if failed_before else "What is said here is not being kept just now."
