@@ -59,6 +59,10 @@ class ListSink:
         """Keep *data*."""
         self.pieces.append(data)
 
+    def answer(self, data: bytes) -> None:
+        """Keep *data*."""
+        self.send(data)
+
     def offer(self, data: bytes) -> bool:
         """Keep *data*, unless there is no room."""
         if not self.full:

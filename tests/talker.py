@@ -87,6 +87,11 @@ class Talker:
         data, self._unread = self._unread[:count], self._unread[count:]
         return data
 
+    def unread(self) -> bytes:
+        """Return what has been received behind the last line, for whoever reads on in their own way."""
+        data, self._unread = self._unread, b""
+        return data
+
     def rest(self) -> bytes:
         """Return everything up to the end of the stream."""
         while data := self._receive():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from tests.fakes import FakeClock, ListSink
@@ -64,6 +65,14 @@ class Person:
     def leaves(self) -> None:
         """End the connection."""
         self.session.leave()
+
+    def moves_to(self, hub: Hub) -> None:
+        """Go on in *hub*, another process's, but for :meth:`Session.resume`. What has not been heard yet stays."""
+        state = json.loads(json.dumps(self.session.state()))
+        full, self.sink = self.sink.full, ListSink()
+        self.sink.full = full
+        self.session = Session(hub, self.sink, self._hang_up)
+        self.session.restore(state)
 
 
 class Chat:

@@ -105,12 +105,13 @@ class Fanout(Generic[M, I]):
             self._paused.discard(member)
             self._snapshot = None
 
-    def pause(self, member: M) -> None:
-        """Let batches pass *member* by, from the next one on."""
+    def pause(self, member: M) -> bool:
+        """Let batches pass *member* by, from the next one on; return whether it is a member."""
         with self._lock:
             if member in self._members:
                 self._paused.add(member)
                 self._snapshot = None
+            return member in self._members
 
     def resume(self, member: M, is_next: Callable[[I | None], bool]) -> bool:
         """

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from threadchat.base.errors import ChatError
 from threadchat.base.heartbeat import Heartbeat
+from threadchat.chat.behind import Place
 from threadchat.chat.history import History
 from threadchat.chat.member import Member, Outlet
 from threadchat.chat.names import MAX_NAME_CHARACTERS, check_name, check_room_name, guest_name, name_keys
@@ -60,11 +61,19 @@ class Hub:
             self._guests[member.name] = member
             return member
 
-    def restore(self, member: Member, name: str, named: bool, room_name: str, stranger_until: float = 0.0) -> Room:
+    def restore(
+        self,
+        member: Member,
+        name: str,
+        named: bool,
+        room_name: str,
+        stranger_until: float = 0.0,
+        place: Place | None = None,
+    ) -> Room:
         """
         Make *member*, who is in no room yet, who it was in another life of this chat; return its room.
 
-        Nobody is told.
+        With a *place*, it was behind there, and goes on with Room.go_on. Nobody is told.
         """
         keys = name_keys(name) if named else ()
         with self._lock:
@@ -74,7 +83,12 @@ class Hub:
                 self._taken |= dict.fromkeys(keys, member)
             else:
                 self._guests[name] = member
-            room = self._enter_room(member, room_name, paused=member.behind is not None)
+            room = self._room(room_name)
+            self._places[member] = room
+            if place:
+                room.admit(member, place)
+            else:
+                room.fanout.add(member)
         if stranger_until > self._settings.clock():
             room.await_introduction(member, name, stranger_until)
         else:
@@ -112,7 +126,8 @@ class Hub:
             if name not in self._rooms:
                 self._refuse_look_alike(name)
             self._leave_room(member)
-            room = self._enter_room(member, name, paused=True)
+            room = self._places[member] = self._room(name)
+            room.admit(member)
         if left:
             left.left(member, member.name, to=name)
         room.joined(member, member.name)
@@ -164,8 +179,8 @@ class Hub:
             if other != name:
                 raise ChatError(f"The room {name} looks like {other}: say /join {other}, or choose another name.")
 
-    def _enter_room(self, member: Member, name: str, *, paused: bool = False) -> Room:
-        """Put *member*, who is in no room, into the one called *name*, made if need be. Caller holds the lock."""
+    def _room(self, name: str) -> Room:
+        """Return the room called *name*, made if need be. Caller holds the lock, and adds somebody."""
         room = self._rooms.get(name)
         if room is None:
             room = self._left.pop(name, None)
@@ -176,8 +191,6 @@ class Hub:
                 room = Room(name, self._history.room(name), self._settings, heartbeat)
             self._rooms[name] = room
             self._room_keys |= dict.fromkeys(name_keys(name), name)
-        room.fanout.add(member, paused=paused)
-        self._places[member] = room
         return room
 
     def _leave_room(self, member: Member) -> Room | None:

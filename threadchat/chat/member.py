@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from threadchat.chat.behind import Behind
+from threadchat.chat.behind import Behind, Turn
 from threadchat.chat.formats import PlainFormat, plain
 
 
@@ -14,6 +14,9 @@ class Outlet(Protocol):
 
     def send(self, data: bytes, /) -> None:
         """Send *data* or queue it. A receiver with far too much in its queue is cut off."""
+
+    def answer(self, data: bytes, /) -> None:
+        """Send *data* or queue it, however long it is: the receiver has asked for it."""
 
     def offer(self, data: bytes, /) -> bool:
         """Send *data* or queue it, unless there is no room for it; return whether there was."""
@@ -28,16 +31,17 @@ class Member:
 
     ``name`` is set by the hub only, under its lock, and may be read by any thread. ``format`` is set by the
     connection's own thread. ``introduced`` is set by the rooms: its comings and goings are announced; until then it is
-    a stranger (presence.py). ``behind`` is set while it reads the room's history (catchup.py). Where it is, the hub
-    knows.
+    a stranger (presence.py). ``behind`` is set while it reads the room's history, by whose ``turn`` it is (catchup.py).
+    Where it is, the hub knows.
     """
 
-    __slots__ = ("behind", "format", "introduced", "name", "named", "offer", "outlet")
+    __slots__ = ("behind", "format", "introduced", "name", "named", "offer", "outlet", "turn")
 
     def __init__(self, name: str, outlet: Outlet) -> None:
         self.name = name
         self.named = False  # still a guest
         self.introduced = False
+        self.turn = Turn()
         self.behind: Behind | None = None
         self.format: PlainFormat = plain()
         self.outlet = outlet
@@ -45,8 +49,8 @@ class Member:
 
     def tell(self, *lines: str) -> None:
         """Send *lines*, which are whole and safe, to this member alone, as one piece."""
-        self.outlet.send(b"".join([self.format.line(line) for line in lines]))
+        self.outlet.answer(b"".join([self.format.line(line) for line in lines]))
 
     def notice(self, *texts: str) -> None:
         """Send *texts* as lines of the server's own."""
-        self.outlet.send(b"".join([self.format.notice(text) for text in texts]))
+        self.outlet.answer(b"".join([self.format.notice(text) for text in texts]))

@@ -28,15 +28,15 @@ def show_history(caller: Caller, argument: str) -> None:
     lines = _number(argument or str(HISTORY_LINES), "/history [LINES]", 1, MOST_HISTORY_LINES)
     try:
         events = caller.room.history.tail(lines)
-    except HistoryError as problem:
-        raise ChatError(f"The history cannot be read just now: {problem}.") from None
+    except HistoryError:
+        raise ChatError("The history cannot be read just now. Try again later.") from None
     wire, member = caller.member.format, caller.member
     if not events:
         member.notice("Nothing has been said here that is kept.")
         return
     count = sum(event.size for event in events)
     header = wire.notice(f"The last {count} lines here:" if count > 1 else "The last line here:")
-    member.outlet.send(header + b"".join(map(wire.event, events)) + wire.notice("That was all."))
+    member.outlet.answer(header + b"".join(map(wire.event, events)) + wire.notice("That was all."))
 
 
 def show_since(caller: Caller, argument: str) -> None:
@@ -55,8 +55,8 @@ def search(caller: Caller, argument: str) -> None:
     words, before = caller.searched
     try:
         found = caller.room.history.search(words, before, PAGE + 1)
-    except HistoryError as problem:
-        raise ChatError(f"The history cannot be searched just now: {problem}.") from None
+    except HistoryError:
+        raise ChatError("The history cannot be searched just now. Try again later.") from None
     if not found:
         caller.searched = None
         raise ChatError("No more lines have that." if before else f"No line that is kept has {' and '.join(words)}.")

@@ -39,8 +39,8 @@ class Recent:
 
     def replay(self, wire: Format) -> tuple[int, bytes, int]:
         """Return how many lines there are, what they are in a format, and up to which number that is everything."""
-        while not self._read:
-            self._read_history()
+        while not self._read and self._read_history():
+            pass
         with self._lock:
             if wire not in self._encoded:
                 events = list(self._events)
@@ -51,17 +51,22 @@ class Recent:
             lines, data = self._encoded[wire]
             return lines, data, self._upto
 
-    def _read_history(self) -> None:
-        """Read the history, unless something has been kept meanwhile, or somebody else was first."""
+    def _read_history(self) -> bool:
+        """
+        Read the history, unless something has been kept meanwhile, or somebody else was first.
+
+        Returns whether it can be read. If not, nothing is shown, and whoever enters next tries again.
+        """
         upto = self._upto
         try:
             tail = self._history.tail(self._most)
-        except HistoryError:  # the history says so to whoever asks for it; here it is a convenience
-            tail = []
+        except HistoryError:
+            return False
         with self._lock:
             if not self._read and self._upto == upto:
                 self._append(tail)
                 self._read = True
+        return True
 
     def _append(self, events: Iterable[Event]) -> None:
         """Caller holds the lock."""

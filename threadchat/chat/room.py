@@ -14,13 +14,14 @@ Not here: who may join or speak (hub, session), what bytes an event becomes (for
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple, cast
 
 from threadchat.base.errors import HistoryError
 from threadchat.base.heartbeat import Heartbeat
-from threadchat.chat.behind import Behind
-from threadchat.chat.catchup import CatchUp
+from threadchat.chat.behind import Place
+from threadchat.chat.catchup import CatchUp, go_on
 from threadchat.chat.delivery import Post, Rewind, own_places, send_posts
 from threadchat.chat.events import Event, Kind
 from threadchat.chat.fanout import Fanout
@@ -88,15 +89,18 @@ class Room:
             elected |= self._append(author, kind, author.name, text, len(lines))
         self.fanout.deliver(elected)
 
+    def admit(self, member: Member, place: Place | None = None) -> None:
+        """Add *member*, who hears nothing yet: not before :meth:`enter`, or, at a *place* it had, :meth:`go_on`."""
+        self._catch_up.admit(member, place)
+
     def enter(self, member: Member) -> None:
-        """Show *member*, whom the hub has added paused, what was said last, and let it follow from there."""
+        """Show *member*, who has been admitted, what was said last, and let it follow from there. By its own thread."""
         lines, data, upto = self._recent.replay(member.format)
         if lines:
             what = "last line" if lines == 1 else f"last {lines} lines"
             end = member.format.notice("That was before you came.")
-            member.outlet.send(member.format.notice(f"The {what} here:") + data + end)
-        member.behind = Behind(upto)
-        self._catch_up.go_on(member)
+            member.outlet.answer(member.format.notice(f"The {what} here:") + data + end)
+        self._catch_up.begin(member, upto)
 
     def rewind(self, member: Member, position: int, header: str) -> None:
         """Show *member* everything after the number *position*, behind a *header*, and let it follow from there."""
@@ -107,7 +111,7 @@ class Room:
 
     def go_on(self, member: Member) -> None:
         """Go on with *member*, which another process has left behind."""
-        self._catch_up.go_on(member)
+        go_on(member)
 
     def joined(self, member: Member, name: str) -> None:
         """Announce that *member* has come, called *name*; a stranger only when it is introduced."""
@@ -208,33 +212,39 @@ class Room:
 
     def _deliver(self, batch: list[Post | Rewind], members: tuple[Member, ...]) -> None:
         """Keep and send *batch*: the one way from here to a history or a receiver."""
-        posts, rewinds = self._split(batch)
-        if posts:
-            own = own_places(posts)
-            for author, places in own.items():
-                if author.behind is not None:
-                    for place in places:
-                        author.behind.says(posts[place].event.number, posts[place].event.last)
-            events = [event for _, event in posts]
-            trouble = self._keep(events)
-            self._recent.add(events)
-            for member in send_posts(posts, own, members):
-                spans = [(posts[place].event.number, posts[place].event.last) for place in own.get(member, ())]
-                self._catch_up.fall_behind(member, events[0].number - 1, spans)
-            if trouble:
-                for member in self.fanout.members():
-                    member.notice(trouble)
-        for member, position, _, header in rewinds:
-            member.notice(header)
-            self._catch_up.fall_behind(member, position)
-
-    def _split(self, batch: list[Post | Rewind]) -> tuple[list[Post], list[Rewind]]:
         if not self._rewinds:  # nearly always
-            return cast(list[Post], batch), []
-        rewinds = [item for item in batch if isinstance(item, Rewind)]
+            self._deliver_posts(cast(list[Post], batch), members)
+            return
+        for is_rewind, items in groupby(batch, key=lambda item: isinstance(item, Rewind)):
+            if is_rewind:
+                rewinds = cast(Iterator[Rewind], items)
+                members = self._rewind(list(rewinds), members)
+            else:
+                self._deliver_posts(list(cast(Iterator[Post], items)), members)
+
+    def _deliver_posts(self, posts: list[Post], members: tuple[Member, ...]) -> None:
+        own = own_places(posts)
+        for author, places in own.items():
+            if author.behind is not None:
+                self._catch_up.note_own(author, [posts[place].event.number for place in places])
+        events = [event for _, event in posts]
+        trouble = self._keep(events)
+        self._recent.add(events)
+        for member in send_posts(posts, own, members):
+            numbers = [posts[place].event.number for place in own.get(member, ())]
+            self._catch_up.fall_behind(member, events[0].number - 1, numbers)
+        if trouble:
+            for member in self.fanout.members():
+                member.offer(member.format.notice(trouble))  # who has no room will be told of the gap
+
+    def _rewind(self, rewinds: list[Rewind], members: tuple[Member, ...]) -> tuple[Member, ...]:
+        """Send members back; return those *members* who still get what comes next in the batch."""
         with self._lock:
             self._rewinds -= len(rewinds)
-        return [item for item in batch if isinstance(item, Post)], rewinds
+        for member, position, _, header in rewinds:
+            self._catch_up.fall_behind(member, position, header=header)
+        gone = {rewind.member for rewind in rewinds}
+        return tuple([member for member in members if member not in gone])
 
     def _keep(self, events: list[Event]) -> str | None:
         """Keep *events*, or note that they are lost; return what everybody is to be told about that."""
@@ -242,11 +252,10 @@ class Room:
         if self._keep_again_at is None or self._clock() >= self._keep_again_at:
             try:
                 self.history.append(events)
-            except HistoryError as problem:
+            except HistoryError:  # why is a matter of whoever reads the log
                 self._keep_again_at = self._clock() + KEEP_AGAIN_SECONDS
-                trouble = f"What is said here is not being kept just now: {problem}."
             else:
                 self._keep_again_at = None
                 return "What is said here is kept again." if failed_before else None
         self.history.note_lost(Gap(events[0].number, events[-1].last))
-        return None if failed_before else trouble
+        return None if failed_before else "What is said here is not being kept just now."

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NotRequired, TypedDict
 
 from threadchat.base.errors import ChatError
-from threadchat.chat.behind import Behind
+from threadchat.chat.behind import Place
 from threadchat.chat.caller import ANNOUNCED_COST
 from threadchat.chat.commands import run_command
 from threadchat.chat.events import Kind
@@ -48,7 +48,7 @@ class SessionState(TypedDict):
     adopted: list[str]
     numbers: NotRequired[bool]
     times: NotRequired[bool]
-    behind: NotRequired[list[list[int]] | None]
+    behind: NotRequired[Place | None]
 
 
 class Session:
@@ -171,15 +171,15 @@ class Session:
             "adopted": list(self._adopted),
             "numbers": self.member.format.numbers,
             "times": self.member.format.times,
-            "behind": behind.state() if (behind := self.member.behind) else None,
+            "behind": behind.place() if (behind := self.member.behind) else None,
         }
 
     def restore(self, state: SessionState) -> None:
         """Be who that was, and where they were, before anything else happens here. Nobody is told."""
         stranger_until = state.get("stranger_until", 0.0)
-        if place := state.get("behind"):
-            self.member.behind = Behind.restored(place)
-        self._room = self.hub.restore(self.member, state["name"], state["named"], state["room"], stranger_until)
+        self._room = self.hub.restore(
+            self.member, state["name"], state["named"], state["room"], stranger_until, state.get("behind")
+        )
         self.choose(numbers=state.get("numbers", False), times=state.get("times", False))
         self._opening = state["opening"]
         self._adopted = tuple(state["adopted"])

@@ -15,7 +15,7 @@ import click
 from threadchat import __version__
 from threadchat.base.addresses import clash, parse_address
 from threadchat.base.errors import ConfigError, ListenError, RpcError, WorkerError
-from threadchat.cli.review import find_clashes, find_groups, find_worker, try_addresses
+from threadchat.cli.review import find_clashes, find_groups, find_history, find_worker, try_addresses
 from threadchat.cli.workers import workers
 from threadchat.config import loading, rr_yaml
 from threadchat.config.loading import Loaded, dump, parse
@@ -24,6 +24,9 @@ from threadchat.process.lifecycle import REHEARSAL
 
 EXIT_FAILED = 1  # it could not be done: an address in use, say
 EXIT_USAGE = 2  # what was asked for makes no sense: wrong options, a wrong configuration
+
+#: The option that says where history is kept.
+_STATE = ("history", "state")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -74,6 +77,12 @@ def _check_addresses(context: click.Context, parameter: click.Parameter, address
     type=click.Choice(["refuse", "wait"]),
     help="What happens to one connection more: it is told and closed, or it waits for a place. [refuse]",
 )
+@click.option(
+    "--state",
+    type=click.Path(),
+    metavar="DIR",
+    help="Keep what is said in this directory, which is made if need be. [in memory, gone with the daemon]",
+)
 @click.option("--debug", is_flag=True, help="Log more.")
 @click.option(
     "--dry-run",
@@ -88,6 +97,7 @@ def serve(
     app: str | None,
     max_connections: int | None,
     when_full: str | None,
+    state: str | None,
     debug: bool,
     dry_run: bool,
 ) -> None:
@@ -105,7 +115,13 @@ def serve(
     from threadchat.daemon import Daemon  # noqa: PLC0415
     from threadchat.process.lifecycle import run  # noqa: PLC0415
 
-    chosen = {"--listen": addresses, "--app": app, "--max-connections": max_connections, "--when-full": when_full}
+    chosen = {
+        "--listen": addresses,
+        "--app": app,
+        "--max-connections": max_connections,
+        "--when-full": when_full,
+        "--state": state,
+    }
     given = [option for option, value in chosen.items() if value]
     if path and given:
         raise click.UsageError(f"{' and '.join(given)}: not together with --config, write it into that file")
@@ -113,7 +129,7 @@ def serve(
         raise click.UsageError("--app worker: write a file that says what to start, and use --config FILE")
     limits = {"max_connections": max_connections, "when_full": when_full}
     try:
-        loaded = _load(path) if path else _from_options(addresses, app or "chat", limits)
+        loaded = _load(path) if path else _from_options(addresses, app or "chat", limits, state or "")
         if dry_run:
             _dry_run(loaded)
             return
@@ -134,8 +150,8 @@ def check(path: Path, printed: bool) -> None:
     """
     Check a configuration FILE, and say all that is wrong with it, or that all is well.
 
-    The machine is looked at, too: is the workers' program there? Addresses are not tried:
-    `threadchat serve --config FILE --dry-run` does that.
+    The machine is looked at, too: is the workers' program there, and what would be done with
+    the history? Addresses are not tried: `threadchat serve --config FILE --dry-run` does that.
 
     The exit status is 2 if anything is wrong.
     """
@@ -144,8 +160,12 @@ def check(path: Path, printed: bool) -> None:
     except ConfigError as problem:
         _fail(problem.problems, EXIT_USAGE)
     config = loaded.config
-    if problems := [*find_clashes(config), *find_worker(config), *find_groups(config)]:
+    history = find_history(config, os.environ)
+    refusals = [(_STATE, finding.sentence) for finding in history if finding.is_refusal]
+    if problems := [*find_clashes(config), *find_worker(config), *find_groups(config), *refusals]:
         _fail([loaded.source.say(*problem) for problem in problems], EXIT_USAGE)
+    for finding in history:
+        click.echo(f"history: {finding.sentence}", err=printed)
     if loaded.ignored:
         click.echo(f"threadchat: not used here: {', '.join(loaded.ignored)}", err=True)
     click.echo(f"{path}: all is well", err=printed)  # what is printed can be used as a file
@@ -161,11 +181,12 @@ def _load(path: Path) -> Loaded:
     return rr_yaml.load(path) if path.suffix in (".yaml", ".yml") else loading.load(path)
 
 
-def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, object]) -> Loaded:
+def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, object], state: str) -> Loaded:
     addr = list(addresses) or ["tcp://127.0.0.1:7007"]
     name = "lobby" if app == "chat" else app
     given = {key: value for key, value in limits.items() if value is not None}
-    return Loaded(parse({"tcp": {"servers": {name: {"addr": addr, "app": app, "limits": given}}}}), NOWHERE, [])
+    servers = {name: {"addr": addr, "app": app, "limits": given}}
+    return Loaded(parse({"history": {"state": state}, "tcp": {"servers": servers}}), NOWHERE, [])
 
 
 def _dry_run(loaded: Loaded) -> None:
@@ -175,7 +196,13 @@ def _dry_run(loaded: Loaded) -> None:
     problems = list(find_worker(config))
     if config.tcp.needs_pool and not problems:
         served.append(f"workers: {shlex.join(config.tcp.pool.command or config.server.command)}")
-    if REHEARSAL not in os.environ:  # then its addresses are taken by the daemon that asks, which will hand them over
+    rehearsing = REHEARSAL in os.environ
+    for finding in find_history(config, os.environ):
+        if finding.is_refusal or (finding.is_in_use and not rehearsing):
+            problems.append((_STATE, finding.sentence))
+        else:
+            served.append(f"history: {finding.sentence}")
+    if not rehearsing:  # then its addresses are taken by the daemon that asks, which will hand them over
         listening, refused = try_addresses(config)
         served += listening
         problems += refused

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import grp
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from threadchat.base.addresses import clash, parse_address
 from threadchat.base.errors import ListenError
 from threadchat.config.sections import Config
 from threadchat.config.source import KeyPath
+from threadchat.history.checking import Finding, find
+from threadchat.history.opening import state_directory
 from threadchat.net.listen import try_to_listen
 from threadchat.workers.launcher import resolve
 
@@ -50,6 +52,12 @@ def try_addresses(config: Config) -> tuple[list[str], list[Problem]]:
             else:
                 served.append(f"{name} ({server.app}) on {text}")
     return served, problems
+
+
+def find_history(config: Config, environ: Mapping[str, str]) -> list[Finding]:
+    """Return what would be found where history is kept; nothing where it is kept in memory."""
+    path = state_directory(config.history, environ)
+    return find(path) if path else []
 
 
 def find_clashes(config: Config) -> Iterator[Problem]:

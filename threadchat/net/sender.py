@@ -49,7 +49,7 @@ class Sender:
         self._socket = sock
         self._flusher = flusher
         self._max_queue_bytes = max_queue_bytes
-        self._allowance_bytes = 0  # of the longest answer, which may be queued beyond the limit
+        self._allowance_bytes = 0  # for answers, which may be queued beyond the limit
         self._send_timeout = send_timeout
         self._lock = threading.Lock()
         self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
@@ -126,10 +126,15 @@ class Sender:
                 self._socket.shutdown(socket.SHUT_WR)
 
     def answer(self, data: bytes) -> None:
-        """Send *data* as :meth:`send`, however long: the peer has asked. Its own thread waits until it is sent."""
-        if len(data) > self._allowance_bytes:
+        """
+        Send *data* as :meth:`send`, however long: the peer has asked for it.
+
+        So the queue has room for the longest answer, or for as much as it has for the rest, beyond its limit.
+        """
+        allowance = max(len(data), self._max_queue_bytes)
+        if allowance > self._allowance_bytes:
             with self._lock:
-                self._allowance_bytes = len(data)
+                self._allowance_bytes = max(allowance, self._allowance_bytes)
         self.send(data)
 
     def end(self, reason: CloseReason) -> None:
