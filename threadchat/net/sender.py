@@ -123,7 +123,7 @@ class Sender:
         """
         Let the peer see the end now, and send nothing more.
 
-        Does nothing if the peer lags behind: it sees the end later, when the connection's own thread has sent everything.
+        Does nothing if the peer lags behind: it sees the end when the connection's own thread has sent everything.
         """
         with self._lock, contextlib.suppress(OSError):
             if self._queue is None and not self._broken:
