@@ -52,7 +52,7 @@ class Daemon:
 
     *inherited* are descriptors by name. Listening sockets have the name of a server, which listens on them instead of
     on its addresses. The other descriptors are what a predecessor has handed over. *owned* are the names of the
-    listening sockets that a predecessor bound itself. *placement* is for the workers, where the daemon's own is not.
+    listening sockets that a predecessor bound itself. *placement* is the workers', if it is not the daemon's own.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Daemon:
         self._addresses: dict[str, AddressCounter] = {}
         self._pacers: dict[str, AddressPacer] = {}
         self.servers: list[AppServer] = []
-        self._shut: list[AppServer] = []  # have no listener: for connections from before
+        self._shut: list[AppServer] = []  # they have no listener, only connections from before
         try:
             self._add_servers(inherited or {})
         except BaseException:

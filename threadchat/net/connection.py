@@ -129,7 +129,7 @@ class Connection(Sender):
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
-        """Let the connection be parked while its own thread waits. Its state must be whole: parking saves it."""
+        """Let the connection be parked while its own thread waits. Its state must be whole, as it may be saved then."""
         self._turn.release()
         try:
             yield

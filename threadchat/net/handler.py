@@ -59,8 +59,7 @@ class App:
         """
         Become the app that *state* is from. Called by any thread, before any connection is read.
 
-        It takes the place of :meth:`connected`. Unless *intact*, bytes that the peer sent after *state* was saved are
-        lost.
+        It takes the place of :meth:`connected`. Unless *intact*, bytes that were read after *state* was saved are lost.
         """
 
     def missed(self) -> None:
@@ -88,7 +87,7 @@ def serve(
     log.info("connection_opened", connection=connection.number, peer=connection.peer)
 
     def begin(app: App) -> None:
-        connection.cork()  # nobody sees the greeting before the connection is in its place and outlives a crash
+        connection.cork()  # holds the greeting back until the connection is kept, and so outlives a crash
         try:
             app.connected()
             connection.keep(handover, app.state)

@@ -171,7 +171,7 @@ class Keeper:
         return True
 
     def _discard(self, queue: int) -> None:
-        """Empty *queue*. Nothing receives its descriptors, so the kernel closes them. Caller holds the lock."""
+        """Empty *queue*. The kernel closes the descriptors, as nobody receives them. Caller holds the lock."""
         try:
             while True:
                 self._ends[1 - queue].recv(1, socket.MSG_DONTWAIT)

@@ -116,7 +116,7 @@ class Ledger:
     def _compact(self) -> None:
         """Copy what counts to the other half, and use that half. A few ms for 10,000 ids. Caller holds the lock."""
         old, new = self._half, _HALF_BYTES - self._half
-        self._memory.madvise(mmap.MADV_REMOVE, new, _HALF_BYTES)  # a predecessor may have died here
+        self._memory.madvise(mmap.MADV_REMOVE, new, _HALF_BYTES)  # a predecessor may have died while it wrote here
         end = new + _HEADER.size
         records = [self._memory[start:stop] for start, stop in self._places.values()]
         for id, record in zip(self._places, records, strict=True):

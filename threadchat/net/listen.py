@@ -104,7 +104,7 @@ def notice_vanished(sock: socket.socket, limits: Limits) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(interval, 1))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
-    if timeout:  # would cut slow consumers too, but these have their own time-out and reason
+    if timeout:  # it would cut slow consumers too: their own time-out, with its own reason, comes first
         timeout = max(timeout, limits.send_timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(timeout * 1000))
 

@@ -106,7 +106,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         notice_vanished(self.socket, limits)
 
     def restore(self, stored: Stored, kept: Kept) -> None:
-        """Make again what a predecessor has left of a connection. :meth:`resume` then goes on with it."""
+        """Restore a connection that a predecessor has left. :meth:`resume` then goes on with it."""
         connection = self._connection(stored.socket, None, stored.slot)
         app = self._make_app(connection)
         connection.restore(stored, kept, app.state)
