@@ -1,8 +1,8 @@
 """
 The composition root: builds everything from the configuration, starts it, and stops it in order.
 
-Nothing else reads the whole configuration or knows all the parts. What signals and systemd want of it is in
-process/lifecycle.py.
+Nothing else reads the whole configuration or knows all the parts. process/lifecycle.py deals with signals and systemd,
+and calls this.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _FIXED = ("addr", "app", "socket_mode", "socket_group", "delimiter")
 
 class Daemon:
     """
-    All listeners of one configuration. ``start_workers`` and ``start``, then ``stop`` or ``hand_over``; all from one
-    thread.
+    All listeners of one configuration. Call ``start_workers`` and ``start``, then ``stop`` or ``hand_over``, all from
+    one thread.
 
-    *inherited* are descriptors by name: listening sockets, for the server of that name, in place of its addresses;
-    and what a predecessor has handed over; *owned* are the names of those which that had bound itself. *placement* is
-    the workers', where it is not the daemon's own.
+    *inherited* are descriptors by name. Listening sockets have the name of a server, which listens on them instead of
+    on its addresses. The other descriptors are what a predecessor has handed over. *owned* are the names of the
+    listening sockets that a predecessor bound itself. *placement* is the workers', if it is not the daemon's own.
     """
 
     def __init__(
@@ -65,12 +65,12 @@ class Daemon:
         owned: Collection[str] = (),
     ) -> None:
         """
-        Bind every address. One that cannot be had is logged as an error, and the others are served.
+        Bind every address. An address that cannot be bound is logged as an error, and the others are served.
 
-        Raises ListenError if none can be had.
+        Raises ListenError if no server has a listener then.
         """
         self._log = log
-        self._systemd = (inherited or {}).keys() - {*owned, *NAMES}  # names of its listeners
+        self._systemd = (inherited or {}).keys() - {*owned, *NAMES}  # the names of systemd's listeners
         self._watchdog = watchdog or Watchdog(lambda: None, None)
         for name in (inherited or {}).keys() - {*config.tcp.servers, *NAMES}:
             log.warning("inherited_socket_unused", name=name)
@@ -91,7 +91,7 @@ class Daemon:
         self._addresses: dict[str, AddressCounter] = {}
         self._pacers: dict[str, AddressPacer] = {}
         self.servers: list[AppServer] = []
-        self._shut: list[AppServer] = []  # without a listener: for those who were connected before
+        self._shut: list[AppServer] = []  # they have no listener, only connections from before
         try:
             self._add_servers(inherited or {})
         except BaseException:
@@ -106,10 +106,10 @@ class Daemon:
 
     def start_workers(self) -> None:
         """
-        Start the workers, if there are any, which takes as long as they do.
+        Start the workers, if there are any, and wait until they are ready.
 
-        But those whom a predecessor has left do not wait for workers, nor are they lost if there can be none.
-        Raises WorkerError, ListenError or RpcError; ``stop`` is to be called then too.
+        If a predecessor has left connections, this does not wait. So they neither wait for workers, nor are they lost
+        if no worker can start. Raises WorkerError, ListenError or RpcError; ``stop`` is to be called then, too.
         """
         _raise_descriptor_limit()
         if self._workers:
@@ -118,7 +118,7 @@ class Daemon:
     def start(self) -> None:
         """Go on with the connections of a predecessor; accept new ones. Everything is ready when this returns."""
         threading.stack_size(STACK_BYTES)
-        for stored in self._stored:  # everybody is there before anybody is heard
+        for stored in self._stored:  # all are restored before any is read
             self._restore(stored)
         if self._stored:
             self._log.info("connections_taken_over", count=sum(map(len, self._sets.values())))
@@ -132,7 +132,7 @@ class Daemon:
             server.start()
 
     def dismiss_stored(self) -> None:
-        """Say goodbye to whom a predecessor has left and nobody will go on with. Instead of ``start``."""
+        """Say goodbye to the connections that a predecessor has left. Called instead of ``start``."""
         for stored in self._stored:
             self.handover.dismiss(stored, "The server is shutting down. Goodbye!")
         self._stored.clear()
@@ -154,9 +154,10 @@ class Daemon:
         """
         Stop, but leave the connections to a successor: return the descriptors that it is to inherit.
 
-        Nobody acts on what is said any more, but listeners are still open: whoever comes or says something now waits in
-        the kernel, or in a slot. Connections of worker servers end as in :meth:`stop`. A connection whose thread does
-        not come to an end with what it does is left with what was last noted of it, as after a crash.
+        From now on nothing that is said is acted on, but the listeners stay open. New connections wait in the kernel.
+        What is said waits in the kernel or in a slot. Connections of worker servers end as in :meth:`stop`. If the
+        thread of a connection still acts after the stop time-out, the successor gets the state that was saved last, as
+        after a crash.
         """
         deadline = time.monotonic() + self._stop_timeout
         for server in self.servers:
@@ -178,13 +179,13 @@ class Daemon:
         return fds
 
     def reconfigure(self, config: Config) -> list[str]:
-        """Use the limits and texts of *config* for whoever comes from now on; return what needs a restart."""
+        """Use the limits and texts of *config* for all who come from now on; return what needs a restart."""
         old, new = self._configs, dict(config.tcp.servers)
         later = [f"tcp.servers.{name}" for name in sorted(old.keys() ^ new.keys())]
         for name in sorted(old.keys() & new.keys()):
             fixed = {key: getattr(old[name], key) for key in _FIXED}
             later += [f"tcp.servers.{name}.{key}" for key, value in fixed.items() if getattr(new[name], key) != value]
-            if new[name].limits.ipv6_prefix != old[name].limits.ipv6_prefix:  # it is what all have been counted by
+            if new[name].limits.ipv6_prefix != old[name].limits.ipv6_prefix:  # the counts so far are by the old one
                 later.append(f"tcp.servers.{name}.limits.ipv6_prefix")
             self._configs[name] = new[name].model_copy(update=fixed)
             self._sets[name].limit = new[name].limits.max_connections
@@ -201,7 +202,7 @@ class Daemon:
         return not self.handover.is_new
 
     def descriptors(self) -> dict[str, list[int]]:
-        """Return what a service manager is to keep for a successor, by name."""
+        """Return the descriptors that a service manager is to keep for a successor, by name."""
         return self.handover.fds()
 
     @property
@@ -231,9 +232,9 @@ class Daemon:
 
     def _add_server(self, name: str, inherited: Sequence[socket.socket]) -> list[str]:
         """
-        Make one app with one set of limits, on however many addresses.
+        Make one app with one set of limits, on all addresses of a server.
 
-        Return a sentence for each address that cannot be had.
+        Return a sentence for each address that cannot be bound.
         """
         server = self._configs[name]
         problems: list[str] = []
@@ -270,8 +271,8 @@ class Daemon:
         return problems
 
     def _listen(self, name: str, server: Server, problems: list[str]) -> Iterator[socket.socket]:
-        """Listen on every address that can be had; add a sentence to *problems* for each other one."""
-        if self._systemd:  # whose service may not be allowed to bind
+        """Listen on every address that can be bound; add a sentence to *problems* for each other one."""
+        if self._systemd:  # its service may not be allowed to bind
             unit = f"threadchat-{name}.socket" if name != "lobby" else "threadchat.socket"
             problems.append(f"systemd gives no listener named {name}: make {unit} (see docs/operations.md)")
             return
@@ -282,14 +283,14 @@ class Daemon:
                 problems.append(str(problem))
 
     def _explain_unused(self, name: str, server: Server, listeners: Sequence[socket.socket]) -> None:
-        """Log which addresses of the configuration are not used, as the listeners are systemd's."""
+        """Log which addresses of the configuration are not used, because the listeners come from systemd."""
         used = {str(local_address(listener)) for listener in listeners}
         if unused := [text for text in server.addr if text not in used]:
             reason = f"systemd gives the listener named {name}: change its .socket unit instead"
             self._log.warning("addr_not_used", server=name, addr=unused, reason=reason)
 
     def _restore(self, stored: Stored) -> None:
-        """Restore one connection, or tell it why that cannot be."""
+        """Restore one connection, or tell its peer why that is impossible."""
         doors = [server for server in (*self.servers, *self._shut) if server.name == stored.state.get("server")]
         if not doors:
             self.handover.dismiss(stored, "This service has been closed. Goodbye!")
@@ -321,7 +322,7 @@ def _now() -> int:
 
 
 def _raise_descriptor_limit() -> None:
-    """Allow this process as many descriptors as it may have: a connection takes one."""
+    """Let this process have as many descriptors as its hard limit allows: each connection takes one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

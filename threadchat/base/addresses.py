@@ -16,7 +16,7 @@ _UNIX = re.compile(r"unix://(?P<path>/?.+)")
 
 @dataclass(frozen=True, slots=True)
 class TcpAddress:
-    """A TCP port; an empty host is every address of this machine."""
+    """A TCP port. An empty host means every address of this machine."""
 
     host: str
     port: int
@@ -51,14 +51,14 @@ def parse_address(text: str) -> Address:
 
 
 def clash(one: Address, other: Address) -> bool:
-    """Return whether nobody can listen on both at once: they are the same, or one of them includes the other."""
+    """Return whether nobody can listen on both at once, because they are the same or one includes the other."""
     if isinstance(one, UnixAddress) or isinstance(other, UnixAddress):
         return one == other
     if one.port != other.port or one.port == 0:
         return False
     try:
         first, second = (ip_address(address.host or "0.0.0.0") for address in (one, other))  # noqa: S104
-    except ValueError:  # a name: what it stands for is known when it is looked up
+    except ValueError:  # a name: nobody knows what it stands for before it is looked up
         return one.host == other.host
     either = first.is_unspecified or second.is_unspecified
     return first.version == second.version and (first == second or either)

@@ -2,23 +2,23 @@
 What can go wrong, and why a connection ends.
 
     ThreadchatError
-    ├── ConfigError            everything wrong with a configuration at once, each with its path
-    ├── ListenError            an address could not be listened on
+    ├── ConfigError            everything that is wrong with a configuration, each problem with its path
+    ├── ListenError            no listening on an address
     ├── ConnectError           a server could not be reached (the client's counterpart)
     ├── WireError              the peer broke the framing: tell it, close
     │   └── FrameError         bytes that are no Goridge frame
     ├── WorkerError            an event has no answer: its connection is closed, nobody else notices
     │   ├── WorkerStartError   a worker could not be started
-    │   ├── NoFreeWorker       none came free in time, or too many events wait already
-    │   ├── ExecTimeout        over exec_ttl: the worker is killed
-    │   ├── WorkerCrashed      it died, or closed its relay
-    │   ├── WorkerViolation    it broke the protocol: it is replaced
-    │   ├── Unanswered         it went on to the next event without an answer: it is kept
-    │   └── WorkerReported     it answered with an error frame: it is kept
+    │   ├── NoFreeWorker       no worker came free in time, or too many events wait already
+    │   ├── ExecTimeout        a worker took longer than exec_ttl: it is killed
+    │   ├── WorkerCrashed      a worker died, or closed its relay
+    │   ├── WorkerViolation    a worker broke the protocol: it is replaced
+    │   ├── Unanswered         a worker went on to the next event without an answer: it is kept
+    │   └── WorkerReported     a worker answered with an error frame: it is kept
     ├── RpcError               a call over RPC failed: the caller is told why
     ├── ChatError              a user's mistake: tell them, go on
     ├── HistoryError           what happens in a room cannot be kept, or cannot be read: the room goes on
-    └── LedgerError            what is known about kept connections cannot be read, or has no room
+    └── LedgerError            what is known about kept connections cannot be read, or there is no room for it
 
 Anything else that escapes a connection's thread is a bug of ours: it is logged with its
 traceback and ends that one connection.
@@ -36,7 +36,7 @@ class ThreadchatError(Exception):
 
 
 class ConfigError(ThreadchatError):
-    """A configuration cannot be used. ``problems`` lists all that is wrong with it, a sentence each."""
+    """A configuration cannot be used. ``problems`` lists all that is wrong with it, one sentence each."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -68,7 +68,7 @@ class WorkerStartError(WorkerError):
 
 
 class NoFreeWorker(WorkerError):  # noqa: N818, the field's word
-    """No worker came free in time, there is none at all, or the queue for them is full."""
+    """No worker came free in time, there is no worker at all, or too many events wait already."""
 
 
 class ExecTimeout(WorkerError):  # noqa: N818, the field's word
@@ -104,14 +104,14 @@ class HistoryError(ThreadchatError):
 
 
 class LedgerError(ThreadchatError):
-    """What was inherited is not a ledger that can be read here; or a ledger is full."""
+    """An inherited ledger, or its slots, cannot be read here; or a ledger is full."""
 
 
 class CloseReason(Enum):
     """
     Why a connection ended: the ``reason`` of its one closing log line.
 
-    The first reason wins. Only the graceful ones are worth a last flush.
+    The first reason wins. After a graceful one, what is still queued is sent.
     """
 
     EOF = "eof"  # the peer closed its side
@@ -131,7 +131,7 @@ class CloseReason(Enum):
 
     @classmethod
     def of(cls, problem: OSError) -> CloseReason:
-        """Return why a connection has ended on which reading fails with *problem*."""
+        """Return the reason for the end of a connection whose reading fails with *problem*."""
         return cls.VANISHED if problem.errno in _VANISHED else cls.RESET
 
     @property
@@ -140,7 +140,7 @@ class CloseReason(Enum):
         return self not in _ABRUPT
 
 
-#: What the kernel says of a peer that has not answered for too long; routers on the way may have said why.
+#: The errors for a peer that has not answered for too long. A router on the way may have told the kernel why.
 _VANISHED = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 
 _ABRUPT = frozenset(

@@ -1,8 +1,8 @@
 """
 Limits as plain arithmetic: a token bucket for lines, a counter and a pacer for connections by address.
 
-No thread and no sleeping here; the clock is passed in. A :class:`TokenBucket` belongs to one
-connection's thread. An :class:`AddressCounter` and an :class:`AddressPacer` may be called from any thread.
+Nothing here starts a thread or sleeps; the clock is passed in. A :class:`TokenBucket` belongs to one
+connection's thread. Any thread may call an :class:`AddressCounter` and an :class:`AddressPacer`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-#: So few networks are never looked through for those that can be forgotten.
+#: While a pacer knows no more networks than this, it does not look for those that it can forget.
 _FEWEST_SWEPT = 1024
 
 
 class TokenBucket:
     """
-    How many lines may pass now, and how long to wait for the next one.
+    Says how many lines may pass now, and how long to wait for the next one.
 
     ``rate`` lines a second, after a burst of ``burst`` lines; a rate of 0 is no limit at all.
     """
@@ -45,9 +45,9 @@ class TokenBucket:
 
     def spend(self, cost: int) -> None:
         """
-        Take *cost* tokens more, whether they are there or not: what is missing is owed, and waited for.
+        Take *cost* tokens more, whether they are there or not. Missing tokens are owed, and waited for.
 
-        No more is owed than a second brings, so that a low rate punishes nobody for a single thing.
+        At most the tokens of one second are owed, so that a low rate punishes nobody for a single thing.
         """
         self._refill()
         self._tokens = max(self._tokens - cost, -self._rate)
@@ -70,7 +70,8 @@ class AddressCounter:
     Counts connections by client network, up to ``limit`` each (0: no limit). Loopback is never limited.
 
     A network is an IPv4 address, or all IPv6 addresses with the same first ``ipv6_prefix`` bits: one subscriber
-    has as many of those as they like. ``limit`` may be changed at any time: all are counted, limited or not.
+    has as many of those addresses as they like. ``limit`` may be changed at any time: connections are counted even
+    while there is no limit.
     """
 
     def __init__(self, limit: int, ipv6_prefix: int = 64) -> None:
@@ -80,7 +81,7 @@ class AddressCounter:
         self._counts: Counter[str] = Counter()
 
     def acquire(self, address: str) -> bool:
-        """Count one more connection from *address*, unless its network has its number already."""
+        """Count one more connection from *address*. Return False, and do not count it, if its network is full."""
         network = network_of(address, self._ipv6_prefix)
         if network is None:
             return True
@@ -91,13 +92,13 @@ class AddressCounter:
             return True
 
     def adopt(self, address: str) -> None:
-        """Count one more connection from *address*, which is there already."""
+        """Count one more connection from *address* that exists already, whatever the limit."""
         if network := network_of(address, self._ipv6_prefix):
             with self._lock:
                 self._counts[network] += 1
 
     def release(self, address: str) -> None:
-        """Count one connection less from *address*. To be called once for every successful acquire."""
+        """Count one connection less from *address*. To be called once for each that was counted."""
         network = network_of(address, self._ipv6_prefix)
         if network is None:
             return
@@ -109,12 +110,14 @@ class AddressCounter:
 
 class AddressPacer:
     """
-    How long a new connection has to wait, so that one network makes at most so many a minute (0: no limit).
+    Says how long a new connection has to wait, so that a network makes at most ``per_minute`` a minute (0: no limit).
 
-    A minute's worth may come at once. Each one more waits until it is due, and so the wait grows; one that would
-    wait for more than ``MAX_WAIT_SECONDS`` is not let in at all. Loopback never waits. ``per_minute`` may be changed
-    at any time. This is the generic cell rate algorithm (ITU-T I.371): all there is to remember of a network is when
-    it will have made up for its connections. It is forgotten then.
+    A minute's worth of connections may come at once. Each further one waits until it is due, so the wait grows. A
+    connection that would wait for more than ``MAX_WAIT_SECONDS`` is not let in at all. Loopback never waits.
+    ``per_minute`` may be changed at any time.
+
+    This is the generic cell rate algorithm (ITU-T I.371). It remembers one thing of each network: the time at which the
+    network will have made up for its connections. After that time the network may be forgotten.
     """
 
     MAX_WAIT_SECONDS = 10.0
@@ -144,14 +147,14 @@ class AddressPacer:
             return wait
 
     def _sweep(self, now: float) -> None:
-        """Forget those who have made up; not again before twice as many are known. Caller holds the lock."""
+        """Forget the networks that have made up. Do it again when twice as many are known. Caller holds the lock."""
         self._even_at = {network: even_at for network, even_at in self._even_at.items() if even_at > now}
         self._sweep_over = max(_FEWEST_SWEPT, 2 * len(self._even_at))
 
 
 @functools.lru_cache(maxsize=1024)
 def network_of(address: str, ipv6_prefix: int) -> str | None:
-    """Return what *address* is counted as; None: it is as local as can be, and not counted."""
+    """Return the network that *address* counts for; None if it is on this machine, and not counted."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:  # a unix socket has no address

@@ -1,8 +1,8 @@
 """
-Logging: structlog, for people on a terminal, as JSON lines everywhere else.
+Logging with structlog: for people on a terminal, as JSON lines everywhere else.
 
-In systemd's journal a line has the priority of its level, and no time: the journal has its own. Sources: sd-daemon(3),
-``JOURNAL_STREAM`` in systemd.exec(5).
+In systemd's journal a line has the priority of its level. It has no time, because the journal adds its own. Sources:
+sd-daemon(3), ``JOURNAL_STREAM`` in systemd.exec(5).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def log_uncaught(log: Log) -> None:
     """
     Log what nothing catches: exceptions of the main thread, of other threads and of destructors, and crashes.
 
-    Python would write them to standard error and wait there for whoever reads it.
+    Python itself would write them to standard error, and wait there until somebody reads them.
     """
 
     def crashed(kind: Any, problem: Any, traceback: Any) -> None:
@@ -69,7 +69,7 @@ def log_uncaught(log: Log) -> None:
 
     sys.excepthook, threading.excepthook, sys.unraisablehook = crashed, thread_failed, unraisable
     if (sink := _sink()) and (fd := sink.fileno()) is not None:
-        faulthandler.enable(fd)  # a traceback of every thread when the watchdog ends this
+        faulthandler.enable(fd)  # a traceback of every thread when the watchdog ends this process
 
 
 def lost_lines() -> int:
@@ -84,7 +84,7 @@ def _sink() -> LogSink | None:
 
 
 def _occupy_standard_descriptors() -> None:
-    """Open those of the first three descriptors that are closed, or else the next file or socket would become one."""
+    """Open those of the first three descriptors that are closed. Else the next file or socket would get that number."""
     for fd in range(3):
         try:
             os.fstat(fd)
@@ -116,7 +116,7 @@ def _prioritize(logger: WrappedLogger, level: str, line: Any) -> str:
 
 
 def _readable(logger: WrappedLogger, level: str, event: EventDict) -> EventDict:
-    """Show lists as people write them, and nothing that drives the terminal."""
+    """Show lists as people write them, and escape what would drive the terminal."""
     for key, value in event.items():
         text = value
         if isinstance(value, Sequence) and not isinstance(value, str | bytes) and key != "exc_info":

@@ -1,13 +1,14 @@
 """
 Where log lines go: standard error, which may be full, stuck or gone.
 
-A thread writes its line itself, at once: a crash loses no line. But no thread waits for whoever reads the log, and no
+A thread writes its line itself, at once: a crash loses no line. But no thread waits for the reader of the log, and no
 write ever raises. A line that cannot be written is counted. The next line that can be written comes after a report of
 how many are missing.
 
-How a write does not wait depends on what standard error is. A pipe or a terminal is opened once more, non-blocking: the
-flag on the descriptor we were given would hold for everybody who shares it, a shell for instance. A socket (systemd's
-journal) takes the flag with each call. Files and devices cannot be waited for in any other way than by the write.
+What keeps a write from waiting depends on what standard error is. A pipe or a terminal is opened once more, as
+non-blocking. (On the descriptor we were given, the flag would hold for everybody who shares it, a shell for instance.)
+A socket (systemd's journal) takes the flag with each call. For files and devices there is no such way: a write to them
+may wait.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import stat
 import threading
 from collections.abc import Callable
 
-#: How much a pipe shall hold while its reader is busy: some thousand lines, and as much as Linux allows everybody.
+#: How much a pipe is to hold while its reader is busy: a few thousand lines. Linux allows this much to everybody.
 _PIPE_BYTES = 1 << 20
 
 _REOPEN = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -31,14 +32,14 @@ class LogSink:
     """
     Takes lines for one descriptor; any thread may call it.
 
-    *descriptor* is None where there is no standard error: lines then go nowhere, and are not missed. *report* returns
-    the line that tells how many lines are missing.
+    *descriptor* is None where there is no standard error: lines then go nowhere, and do not count as lost. *report*
+    returns the line that tells how many lines are missing.
     """
 
     def __init__(self, descriptor: int | None, report: Callable[[int], str]) -> None:
         self._report = report
         self._lost = 0
-        self._rest = b""  # of a line that was begun
+        self._rest = b""  # what is left to write of a line that was begun
         # A destructor that runs in the middle of a write may log, too, and must not wait for its own thread.
         self._lock = threading.RLock()
         self._opened = contextlib.ExitStack()
@@ -50,7 +51,7 @@ class LogSink:
         return self._lost
 
     def fileno(self) -> int | None:
-        """Return the descriptor for somebody who writes by themselves, as faulthandler does."""
+        """Return the descriptor, for code that writes to it directly, as faulthandler does."""
         return self._descriptor
 
     def write(self, line: str) -> None:
@@ -65,7 +66,7 @@ class LogSink:
     debug = info = warning = error = critical = write
 
     def close(self) -> None:
-        """Close what was opened here; the descriptor it was made with stays open."""
+        """Close what was opened here. The descriptor that was passed in stays open."""
         self._opened.close()
 
     def _put(self, data: bytes) -> bool:
@@ -79,7 +80,7 @@ class LogSink:
         return True
 
     def _finish(self) -> bool:
-        """Write the rest of what was begun, as far as possible; return whether that is all of it."""
+        """Write the rest of what was begun, as far as possible; return whether all of it is written."""
         try:
             while self._rest:
                 self._rest = self._rest[self._write(self._rest) :]
@@ -96,7 +97,7 @@ class LogSink:
             return fd, lambda data: sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         if not stat.S_ISFIFO(mode) and not os.isatty(fd):
             return fd, lambda data: os.write(fd, data)
-        with contextlib.suppress(OSError):  # a terminal, or many pipes
+        with contextlib.suppress(OSError):  # a terminal has no size; a user with many pipes gets no more
             fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         try:
             own = os.open(f"/proc/self/fd/{fd}", _REOPEN)
@@ -114,10 +115,10 @@ def _write_if_ready(fd: int, data: bytes) -> int:
     """
     Write what *fd* has room for.
 
-    It can still wait if another process that shares the pipe is quicker, or if a terminal has room for a part only.
+    It can still wait if another process that shares the pipe is quicker, or if a terminal has room for only a part.
     """
     poll = select.poll()
     poll.register(fd, select.POLLOUT)
     if not poll.poll(0):
         raise BlockingIOError
-    return os.write(fd, data[: select.PIPE_BUF])  # a pipe that has room at all has room for so much, pipe(7)
+    return os.write(fd, data[: select.PIPE_BUF])  # a pipe that has room at all has room for this much, pipe(7)

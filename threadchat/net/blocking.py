@@ -1,5 +1,5 @@
 """
-What a connection's own thread waits for: its blocking socket, with time-outs that Python knows nothing of.
+How a connection's own thread waits: on its blocking socket, with time-outs that Python knows nothing of.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import struct
 import termios
 import time
 
-#: How long a connection that we end is read on, so that the peer's unread bytes do not turn our last
-#: words into a reset (RFC 1122, 4.2.2.13), in seconds.
+#: How long we go on reading from a connection that we end, in seconds. Otherwise bytes from the peer that nobody has
+#: read would turn our last words into a reset (RFC 1122, 4.2.2.13).
 LINGER_SECONDS = 1.0
 
 #: The most that is read at once.
@@ -40,7 +40,11 @@ def linger(sock: socket.socket) -> None:
 
 
 def _is_unacknowledged(sock: socket.socket) -> bool:
-    """Whether the peer's kernel has not taken all that was sent. The end of reading may be of our own making."""
+    """
+    Return whether the peer's kernel has yet to take some of what was sent.
+
+    The end of what can be read does not say that: we may have shut down reading ourselves.
+    """
     unacknowledged = bytearray(4)
     fcntl.ioctl(sock, termios.TIOCOUTQ, unacknowledged)
     return any(unacknowledged)

@@ -1,8 +1,8 @@
 """
-One accepted socket: read by its own thread, sent to by any (sender.py).
+One accepted socket. Its own thread reads it, and any thread may send to it (sender.py).
 
-The descriptor is closed by the connection's own thread alone, in :meth:`Connection.finish`; everybody else shuts the
-socket down. No Python time-outs: they defeat MSG_DONTWAIT.
+Only the connection's own thread closes the descriptor, in :meth:`Connection.finish`. Other threads shut the socket
+down. The socket has no Python time-outs: they defeat MSG_DONTWAIT.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from threadchat.net.flusher import Flusher
     from threadchat.net.handover import Handover, Kept, Stored
 
-#: What a successor is told of a connection, beside what its app says.
+#: The attributes of a connection that a successor is told, beside its slot and the state of its app.
 _STATE = ("server", "address", "peer", "opened_at", "bytes_in", "bytes_out")
 
 
@@ -60,15 +60,16 @@ class Connection(Sender):
     ) -> None:
         super().__init__(sock, flusher, max_queue_bytes, send_timeout)
         self._slot = slot or Slot.private()
-        # The kernel counts what is read of TCP, so a successor knows what is in the slot. Elsewhere it only looks.
+        # The kernel counts what is read from TCP, so a successor knows what is in the slot. It does not count for unix
+        # sockets, so a read of these only looks at the bytes first.
         self._flags = socket.MSG_PEEK if sock.family == socket.AF_UNIX else 0
-        self._turn = threading.Lock()  # held by the connection's own thread while that acts, or by who has parked it
+        self._turn = threading.Lock()  # held by the connection's own thread while it acts, or by the one that parked it
         self._turn.acquire()
         self._finished = False
-        self._unacted = b""  # read by a predecessor
+        self._unacted = b""  # read by a predecessor, and not acted on
         self._read_timeout = 0.0
         self._app_state: Callable[[], dict[str, Any] | None] | None = None
-        self._opening = True  # it may yet be kept
+        self._opening = True  # not yet decided whether it is kept
         self.number = 0  # given by the connection set
         self.server = server
         self.address, self.peer = describe_peer(peer_address)
@@ -81,7 +82,8 @@ class Connection(Sender):
         """
         Return what has come; b"" at the end, with ``reason`` set; None after *timeout* seconds of silence.
 
-        A *timeout* of None waits for ever. A connection that has been parked meanwhile does not return from here.
+        A *timeout* of None waits for ever. If the connection is parked meanwhile, this does not return until it is
+        unparked.
         """
         if self._unacted:
             data, self._unacted = self._unacted, b""
@@ -107,27 +109,27 @@ class Connection(Sender):
         return data
 
     def _rest(self, count: int) -> bytes:
-        """Return the *count* bytes in the slot, and what else is there."""
+        """Return the *count* bytes that the last read has found, and those that have come after them."""
         data = b"" if self._flags else self._slot.content(count)
         if count == SLOT_BYTES or (self._flags and count):
-            with contextlib.suppress(OSError):  # there is no more; or it is over, as the next read will find
+            with contextlib.suppress(OSError):  # no more has come; or the connection is over, as the next read finds
                 data += self._socket.recv(READ_BYTES - len(data), socket.MSG_DONTWAIT)
         return data
 
     def sleep(self, seconds: float) -> None:
-        """Do not read for so long, unless the connection is being closed. It may be parked here."""
+        """Wait for so many *seconds*, or until the connection is being closed. It may be parked meanwhile."""
         end = time.monotonic() + seconds
         with self.resting():
             while self.reason is None and (left := end - time.monotonic()) > 0:
                 time.sleep(min(left, 0.1))
 
     def wait_sent(self) -> None:
-        """Wait until what was sent has been taken by the kernel, or the receiver has been cut off. As :meth:`sleep`."""
+        """Wait until the kernel has taken what was sent, or the receiver is cut off. It may be parked meanwhile."""
         self._drain(self.resting)
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
-        """Let the connection be parked while its own thread waits. Its state must be whole then, and is saved."""
+        """Let the connection be parked while its own thread waits. Its state must be whole, as it may be saved then."""
         self._turn.release()
         try:
             yield
@@ -135,14 +137,14 @@ class Connection(Sender):
             self._turn.acquire()
 
     def hang_up(self) -> None:
-        """Send what is queued, and let the peer see the end, though the connection is not yet finished with."""
+        """Send what is queued, and let the peer see the end. Its app may still be at work; :meth:`finish` is later."""
         if (self.reason or CloseReason.ERROR).graceful:
             self._drain()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
     def finish(self) -> None:
-        """Send what is queued if that makes sense, and close the descriptor."""
+        """Send what is queued if the end is a graceful one, and close the descriptor."""
         reason = self.reason or CloseReason.ERROR
         if reason.graceful:
             self._drain()
@@ -151,18 +153,18 @@ class Connection(Sender):
         with self._lock:
             self._drop_queue()
             self._broken = True
-            if self._kept:  # the copy that is kept would hold it open for the peer
+            if self._kept:  # the kept copy would hold it open for the peer
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
                 self._kept.forget()
             self._socket.close()
-        self._app_state = self._on_drained = None  # or they would hold each other for the garbage collector
+        self._app_state = self._on_drained = None  # else these cycles wait for the garbage collector
         self._slot.give_back()
         self._finished = True
         self._turn.release()
 
     def keep(self, handover: Handover | None, app_state: Callable[[], dict[str, Any] | None]) -> None:
-        """Let *handover* keep the connection, unless its app cannot be gone on with. By its own thread, once."""
+        """Let *handover* keep the connection, if a successor can go on with its app. For its own thread, once."""
         kept = None
         self._app_state = app_state
         if handover and (state := self._state()):
@@ -178,15 +180,15 @@ class Connection(Sender):
         with self._lock, contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RD)
 
-    # Leaving it to another process, and going on with it: see handover.py -------------------------
+    # Leaving the connection to another process, and taking it over: see handover.py ---------------
 
     @property
     def kept(self) -> bool:
-        """Whether a successor will find the connection, as far as that is known."""
+        """Whether a successor will find the connection. True also while that is not decided yet."""
         return self._opening or self._kept is not None
 
     def save(self) -> None:
-        """Note what a successor must know. By the connection's own thread, or while that is parked."""
+        """Save what a successor must know. For the connection's own thread, or for another while that is parked."""
         if self._kept and (state := self._state()):
             self._kept.save(state)
 
@@ -197,7 +199,7 @@ class Connection(Sender):
         return {"app": app_state, "slot": self._slot.number} | {name: getattr(self, name) for name in _STATE}
 
     def restore(self, stored: Stored, kept: Kept, app_state: Callable[[], dict[str, Any] | None]) -> None:
-        """Go on where another process was. Before the connection's thread is started."""
+        """Go on where another process stopped. To be called before the connection's thread is started."""
         state, unsent = stored.state, stored.unsent
         self._unacted = stored.unacted
         for name in _STATE:
@@ -206,7 +208,7 @@ class Connection(Sender):
         set_timeout(self._socket, socket.SO_RCVTIMEO, 0.0)
         set_timeout(self._socket, socket.SO_SNDTIMEO, 0.0)
         if unsent:
-            kept.lags()  # until it is known how much of it has been sent
+            kept.lags()  # a crash before the next entry loses them: nobody could say how many were sent
             self.send(unsent)
             with self._lock:
                 if self._queue is None:
@@ -214,10 +216,10 @@ class Connection(Sender):
 
     def park(self, seconds: float) -> bool:
         """
-        Keep the connection's own thread from acting on anything from now on, once it is done with what it acts on.
+        Keep the connection's own thread from acting on anything more, once it is done with what it acts on now.
 
-        It then waits for bytes, or with bytes in its slot, until the process is replaced. Returns whether that was so
-        within *seconds*. A thread that has ended counts as well.
+        A parked thread waits, for bytes or with bytes in its slot, until :meth:`unpark` or the end of the process.
+        Returns whether the thread was parked within *seconds*. A thread that has ended counts as parked.
         """
         return self._turn.acquire(timeout=max(seconds, 0.0))
 
@@ -226,14 +228,18 @@ class Connection(Sender):
         self._turn.release()
 
     def abandon(self) -> None:
-        """Close the connection for its peer, whatever its own thread does. Last, by the main thread."""
+        """Close the connection for its peer, whatever its own thread does. For the main thread, as its last call."""
         self.cut(CloseReason.SHUTDOWN)
         with self._lock:
             if self._kept:
                 self._kept.forget()
 
     def leave_behind(self) -> bool:
-        """Save what is known of a parked connection. Last, by the main thread; False if it has been cut."""
+        """
+        Save the state of a parked connection. Return whether a successor can go on with it; not if it has been cut.
+
+        For the main thread, as its last call.
+        """
         self.save()
         with self._lock:
             if self._kept and self._broken:

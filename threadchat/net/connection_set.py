@@ -1,4 +1,4 @@
-"""The lock-guarded set of open connections of one listener."""
+"""The set of open connections of one server, on all its listeners. A lock guards it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from collections.abc import Iterator
 from threadchat.base.errors import CloseReason
 from threadchat.net.connection import Connection
 
-#: How long to wait for one connection's thread at a time, in seconds.
+#: How long one wait lasts: for one thread to be parked, or for connections to end, in seconds.
 _PARK_SECONDS = 0.01
-#: How long everybody else waits for the connections that are just ending, in seconds.
+#: How long a hand-over waits for the connections that are just ending, in seconds.
 _ENDING_SECONDS = 0.5
 
 
 class ConnectionSet:
     """
-    Open connections, up to a number. Callable from any thread.
+    Open connections, up to a limit. Any thread may call it.
 
-    A place is taken with :meth:`reserve` before a connection is accepted, so that a full listener can
-    leave the next one in the kernel's backlog; ``add`` fills it and ``discard`` gives it back.
+    Each connection needs a place, which :meth:`reserve` takes. ``add`` fills the place, and ``discard`` gives it back.
+    A listener may take the place before it accepts: while the set is full, the next connection then stays in the
+    kernel's backlog.
     """
 
     def __init__(self, limit: int, numbers: Iterator[int] | None = None) -> None:
-        """*numbers* are for its connections: shared by sets, if they are to be unique among all of them."""
+        """*numbers* numbers the connections. Sets that share it give no number twice."""
         self._limit = limit
         self._changed = threading.Condition()
         self._connections: set[Connection] = set()
@@ -38,7 +39,7 @@ class ConnectionSet:
 
     @property
     def limit(self) -> int:
-        """How many connections there may be. Those over a new limit stay."""
+        """How many connections there may be. If a new limit is lower, the connections over it stay."""
         return self._limit
 
     @limit.setter
@@ -48,7 +49,7 @@ class ConnectionSet:
             self._changed.notify_all()
 
     def reserve(self, wait: bool) -> bool:
-        """Take a place; if there is none, *wait* for one, or return False. Nobody waits once closing."""
+        """Take a place. If none is free, *wait* for one, or return False. After :meth:`close` nobody waits."""
         with self._changed:
             while self._reserved >= self._limit and wait and not self._closing:
                 self._changed.wait()
@@ -58,18 +59,18 @@ class ConnectionSet:
             return True
 
     def release(self) -> None:
-        """Give back a place that was taken."""
+        """Give back a place that was taken and not filled."""
         with self._changed:
             self._give_back()
 
     def add(self, connection: Connection) -> None:
-        """Add and number *connection*, which has its place."""
+        """Number *connection*, and add it in a place that was taken for it."""
         with self._changed:
             connection.number = next(self._numbers)
             self._connections.add(connection)
 
     def adopt(self, connection: Connection, number: int) -> None:
-        """Add *connection*, which has its place and its *number* from another process."""
+        """Add *connection* with the *number* that a predecessor gave it. It gets a place even over the limit."""
         with self._changed:
             connection.number = number
             self._reserved += 1
@@ -77,10 +78,10 @@ class ConnectionSet:
 
     def hand_over(self, deadline: float) -> tuple[list[Connection], list[Connection]]:
         """
-        Leave the connections that are kept to a successor, and end all others politely.
+        Park the connections that are kept, for a successor, and end all others politely.
 
-        Returns the former in two lists: those that are parked, and those whose threads still act at *deadline*
-        (monotonic seconds). All of them can still be sent to.
+        Returns the kept connections in two lists: those that are parked, and those whose threads still act at
+        *deadline* (monotonic seconds). All of them can still be sent to.
         """
         self._end([connection for connection in self.snapshot() if not connection.kept], deadline)
         parked, acting = self._park(deadline)
@@ -93,9 +94,9 @@ class ConnectionSet:
         return [c for c in parked if c not in gone], [c for c in acting if c not in gone]
 
     def _park(self, deadline: float) -> tuple[list[Connection], list[Connection]]:
-        """Park all connections; return those that are, and those that end or still act at *deadline*."""
+        """Park all connections. Return the parked ones, and those that are ending or still act at *deadline*."""
         acting, ending, parked = self.snapshot(), list[Connection](), list[Connection]()
-        patience = 0.0  # most are parked at once; the others are done soon
+        patience = 0.0  # in the first round: most are parked at once, and the others are done soon
         while acting and (left := deadline - time.monotonic()) > 0:
             still_acting: list[Connection] = []
             for connection in acting:
@@ -107,7 +108,7 @@ class ConnectionSet:
         return parked, acting + ending
 
     def _end(self, connections: list[Connection], deadline: float) -> None:
-        """End *connections* politely, and those that are left at *deadline* at once."""
+        """End *connections* politely. Abandon those that are left at *deadline*."""
         for connection in connections:
             connection.close(CloseReason.SHUTDOWN)
         with self._changed:
@@ -118,7 +119,7 @@ class ConnectionSet:
 
     def drain(self, deadline: float) -> int:
         """
-        End all connections politely, and cut those that are left at *deadline* (monotonic seconds).
+        End all connections politely. Cut those that are left at *deadline* (monotonic seconds).
 
         Returns how many had to be cut.
         """
@@ -144,13 +145,17 @@ class ConnectionSet:
             return list(self._connections)
 
     def close(self) -> None:
-        """Have nobody wait for a place any longer."""
+        """Wake everybody who waits for a place. From now on nobody waits."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
 
     def _give_back(self) -> None:
-        """Free a place; wake whom that concerns: thousands may leave at once. Caller holds the lock."""
+        """
+        Free a place. Caller holds the lock.
+
+        Thousands may leave at once, so it wakes the waiting threads only if the set is empty now, or no longer full.
+        """
         self._reserved -= 1
         if not self._reserved or self._reserved == self._limit - 1:
             self._changed.notify_all()

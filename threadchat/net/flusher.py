@@ -1,11 +1,11 @@
 """
-The flusher: one thread that finishes what would have blocked somebody else.
+The flusher: one thread that finishes what would have blocked another thread.
 
-It waits (epoll) for room in the kernel's buffers of the few receivers that lag behind, sends what is queued
-for them, cuts off those that make no progress, and runs small things that are due later.
+It waits (epoll) for room in the kernel's buffers of the few receivers that lag behind. It sends what is queued for
+them, and cuts off those that make no progress. It also runs small actions that are due later.
 
-``watch``, ``forget`` and ``later`` may be called from any thread; the first two under the connection's
-send lock, which comes before the flusher's own. The flusher calls a connection with no lock held.
+Any thread may call ``watch``, ``forget`` and ``later``. The first two are called under the connection's send lock,
+which is taken before the flusher's own lock. The flusher holds no lock while it calls a connection.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Lagging(Protocol):
         """Send what the kernel will take; return whether there is more."""
 
     def check_progress(self, now: float) -> None:
-        """Give the connection up if nothing has been taken for too long."""
+        """Give the connection up if its receiver has taken nothing for too long."""
 
 
 class Flusher:
@@ -65,7 +65,7 @@ class Flusher:
             self._thread.join()
         for action in self._take_due(math.inf):
             action()
-        with self._lock:  # whoever still sends may still find that a receiver lags behind
+        with self._lock:  # other threads may still send, and so call watch() and forget()
             self._lagging.clear()
             self._epoll.close()
         os.close(self._wake_fd)
@@ -83,7 +83,7 @@ class Flusher:
             self._epoll.register(fd, events)
             first = len(self._lagging) == 1
         if first:
-            self._wake()  # it may be waiting without a time-out
+            self._wake()  # the thread may be waiting without a time-out
 
     def forget(self, fd: int) -> None:
         """Do not watch *fd* any longer. To be called before the descriptor is closed."""

@@ -1,8 +1,8 @@
 """
-What a connection's own thread does: read, pass on to its app, and see the end through.
+What a connection's own thread does: it reads, passes the bytes on to its app, and ends the connection properly.
 
-An app is what one connection talks to. It is made for that connection and called by that connection's
-thread only, so it needs no lock of its own.
+An app is what one connection talks to. It is made for that connection, and needs no lock of its own: no two threads
+call its methods at the same time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from threadchat.base.log import Log
 from threadchat.net.connection import Connection
 from threadchat.net.handover import Handover
 
-#: What a person is told when a connection ends for a reason that is not theirs to know.
+#: What a person is told when the connection ends for one of these reasons.
 _FAREWELLS = {
     CloseReason.SHUTDOWN: "The server is shutting down. Goodbye!",
     CloseReason.IDLE: "Nothing heard from you for too long. Goodbye!",
@@ -25,7 +25,7 @@ _FAREWELLS = {
 
 
 class App:
-    """One connection's side of an application. All methods but :meth:`notify` are for its own thread."""
+    """One connection's side of an application. The connection's own thread calls it, where nothing else is said."""
 
     __slots__ = ()  # there is one for each of thousands of connections
 
@@ -45,27 +45,31 @@ class App:
         """Nothing has come for ``patience`` seconds."""
 
     def closed(self, reason: CloseReason) -> None:
-        """The connection is ending: called once, last. What is sent now may still arrive."""
+        """The connection is ending. This is called once, as the last method. What is sent now may still arrive."""
 
     def state(self) -> dict[str, Any] | None:
-        """Return what a successor needs to go on in another process, as JSON has it; None: it cannot."""
+        """
+        Return what a successor needs to go on, as values for JSON; None if it cannot go on.
+
+        Another thread may call this while the connection is parked.
+        """
         return None
 
     def restore(self, state: dict[str, Any], intact: bool) -> None:
         """
-        Be what that was: instead of :meth:`connected`, before any connection is read. May be called by any thread.
+        Become the app that *state* is from. Called by any thread, before any connection is read.
 
-        Unless *intact*, bytes have been read from the peer since, and are lost.
+        It takes the place of :meth:`connected`. Unless *intact*, bytes that were read after *state* was saved are lost.
         """
 
     def missed(self) -> None:
-        """Bytes to the peer have been lost with a predecessor. Called after :meth:`restore`, like that."""
+        """Bytes to the peer have been lost with a predecessor. Called after :meth:`restore`, by the same thread."""
 
     def resumed(self) -> None:
         """Go on: after :meth:`restore`, in the connection's own thread."""
 
     def notify(self, text: str) -> None:
-        """Tell the person at the other end, if this app talks to people, one line about the connection."""
+        """Tell the person at the other end one line about the connection, if this app talks to people."""
 
 
 def serve(
@@ -78,12 +82,12 @@ def serve(
     """
     Serve *connection* with an app of its own until it ends; *idle_timeout* is in seconds, 0 for none.
 
-    With a *handover*, it is kept beyond the end of this process, if its app can be.
+    With a *handover*, the connection is kept beyond the end of this process, if a successor can go on with its app.
     """
     log.info("connection_opened", connection=connection.number, peer=connection.peer)
 
     def begin(app: App) -> None:
-        connection.cork()  # whoever has been greeted has arrived, and outlives a crash
+        connection.cork()  # holds the greeting back until the connection is kept, and so outlives a crash
         try:
             app.connected()
             connection.keep(handover, app.state)

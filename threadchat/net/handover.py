@@ -1,18 +1,19 @@
 """
-What outlives this process: the connections (keeper.py), what must be known to go on with each (ledger.py), and what
-was just being read (slots.py).
+What outlives this process: the connections (keeper.py), the state that is needed to go on with each (ledger.py), and
+the bytes that were just being read (slots.py).
 
-Every connection has an entry, JSON with a version, written by its own thread whenever its state changes: not for
-every line, but for a name, a room, an unfinished line. While its receiver lags behind it has a second one, written
-under its send lock: the bytes that are still to be sent, or none, which means that they were lost with the process.
+Every connection has an entry in the ledger: JSON with a version. Its own thread writes the entry whenever the state
+changes: with a name, a room, an unfinished line, but not with every line. While its receiver lags behind, the
+connection has a second entry, written under its send lock. This entry holds the bytes that are still to be sent. If it
+is empty, they were lost with the process.
 
-A planned hand-over ends with one entry for all: :meth:`Handover.complete`. From then on, what the kernel says has been
-read of a connection, less what its own entry says, is in its slot, and was not acted on. After a crash there is no such
-entry, and nobody can say how much of a slot was acted on.
+A planned hand-over ends with one entry for all connections: :meth:`Handover.complete`. With that entry, the bytes that
+the kernel says were read from a connection, but that the connection's own entry does not count, are in its slot and
+were not acted on. After a crash there is no such entry, and nobody can say how much of a slot was acted on.
 
-A successor calls :meth:`Handover.take_over` once, before anything else. :meth:`Handover.keep` may be called by any
-thread, the methods of a :class:`Kept` as said there. Not here: how the descriptors travel (process/systemd.py), who
-is woken in which order (daemon.py).
+A successor calls :meth:`Handover.take_over` once, before anything else. Any thread may call :meth:`Handover.keep`. The
+methods of :class:`Kept` say who may call them. Not here: how the descriptors travel (process/systemd.py), and the order
+in which the connections are resumed (daemon.py).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic_core import from_json  # three times as fast as json, and all wait for that
+from pydantic_core import from_json  # three times as fast as json, and every connection waits for it
 
 from threadchat.base.errors import LedgerError
 from threadchat.net.keeper import Keeper
@@ -32,28 +33,28 @@ from threadchat.net.ledger import Ledger
 from threadchat.net.slots import SLOT_BYTES, Slot, Slots
 from threadchat.net.tcp import consumed_bytes, thaw
 
-#: The version of the entries. A change that an older reader would misunderstand takes a new number, and
-#: a function in _CONVERSIONS that makes the entries of the one before into it.
+#: The version of the entries. A change that an older reader would misunderstand needs a new number, and
+#: a function in _CONVERSIONS that converts entries of the version before.
 VERSION = 3
 _CONVERSIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    1: lambda state: state | {"v": 2},  # had the telnet state also of those who had sent no command
+    1: lambda state: state | {"v": 2},  # had a telnet state even if no telnet command had come
     2: lambda state: state | {"v": 3, "slot": None},
 }
 _SLOTS_SINCE = 3
 
-#: What systemd's descriptor store, or the next image of this process, knows the descriptors as.
+#: The names of the descriptors: in systemd's descriptor store, and for the next image of this process.
 QUEUE_NAME, LEDGER_NAME, SLOTS_NAME = NAMES = "threadchat-queue", "threadchat-ledger", "threadchat-slots"
 
-#: Not pydantic_core.to_json: that takes half the time, and 8 KiB more of the stack of every connection's thread.
+#: Not pydantic_core.to_json: that takes half the time, but 8 KiB more of the stack of every connection's thread.
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
-#: Set in the id of the entry for what is unsent.
+#: This bit is set in the id of an entry that holds unsent bytes.
 _UNSENT = 1 << 63
 
-#: The id of the entry for what is known beside the connections.
+#: The id of the entry for the chat's state, which belongs to no single connection.
 _CHAT = 1 << 61
 
-#: The id of the entry that is there after a planned hand-over: a list of the connections that it does not hold for.
+#: The id of the entry that a planned hand-over ends with: a list of the connections that still acted then.
 _COMPLETE = 1 << 62
 
 
@@ -61,14 +62,14 @@ T = TypeVar("T", Ledger, Slots)
 
 
 class Stored(NamedTuple):
-    """A connection that a predecessor has left. ``state`` is what its connection and its app said of themselves."""
+    """A connection that a predecessor has left. ``state`` is what that process has saved of it and of its app."""
 
     number: int
     socket: socket.socket
     state: dict[str, Any]
-    intact: bool  # nothing that has been read from it since the state was saved is lost
-    unsent: bytes | None = None  # b"": there was something, and it is lost
-    unacted: bytes = b""  # has been read from it since the state was saved
+    intact: bool  # no byte is lost that was read since the state was saved
+    unsent: bytes | None = None  # None: nothing is unsent; b"": the unsent bytes are lost
+    unacted: bytes = b""  # read since the state was saved, and not acted on
     slot: Slot | None = None
 
     def dismiss(self, text: str) -> None:
@@ -77,14 +78,14 @@ class Stored(NamedTuple):
         with contextlib.suppress(OSError):
             self.socket.send(line_end + f"* {text}\n".encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_WR)  # the copy that is kept would hold it open
+            self.socket.shutdown(socket.SHUT_WR)  # the kept copy would hold it open
         self.socket.close()
         if self.slot:
             self.slot.give_back()
 
 
 class Kept:
-    """One connection's entries. Nothing here raises: what cannot be saved is served all the same."""
+    """One connection's entries. Nothing here raises: a connection is served even if its state cannot be saved."""
 
     __slots__ = ("_handover", "_number")
 
@@ -93,12 +94,12 @@ class Kept:
         self._number = number
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Replace what is known of the connection. For its own thread."""
+        """Replace the connection's entry. For its own thread, or for another one while that thread is parked."""
         with contextlib.suppress(LedgerError):
             self._handover.ledger.put(self._number, _encode({"v": VERSION, **state}).encode())
 
     def lags(self, unsent: bytes = b"") -> None:
-        """Note that there is something unsent: *unsent*, or nobody can say what. Caller holds the send lock."""
+        """Note that bytes are unsent: *unsent*, or unknown ones if that is empty. Caller holds the send lock."""
         with contextlib.suppress(LedgerError):
             self._handover.ledger.put(_UNSENT | self._number, unsent)
 
@@ -112,41 +113,41 @@ class Kept:
 
 
 class Handover:
-    """The connections of this process, held where the next one finds them."""
+    """Holds the connections of this process where the next process finds them."""
 
     def __init__(self, keeper: Keeper, ledger: Ledger, slots: Slots, is_new: bool) -> None:
         self._keeper = keeper
         self.ledger = ledger
         self.slots = slots
         self.is_new = is_new  # the ledger was made by this process
-        self.chat_state: Any = None  # what a predecessor knew beside the connections; None: nothing
+        self.chat_state: Any = None  # the chat's state, from a predecessor; None: there is none
 
     @classmethod
     def create(cls) -> Handover:
-        """Return an empty one."""
+        """Return an empty hand-over."""
         return cls(Keeper.create(), Ledger.create(), Slots.create(), is_new=True)
 
     @classmethod
     def inherit(cls, fds: Mapping[str, Sequence[int]]) -> Handover:
         """
-        Return the one whose :meth:`fds` a predecessor has left, or else an empty one.
+        Return the hand-over whose :meth:`fds` a predecessor has left, or else an empty one.
 
-        If its ledger cannot be read, it is replaced: then nothing is known of the connections.
+        A ledger that cannot be read is replaced by an empty one: then nothing is known of the connections.
         """
         if len(ends := fds.get(QUEUE_NAME, ())) != 2:
             return cls.create()
         ledger = _adopt(Ledger, fds.get(LEDGER_NAME, ()))
         slots = _adopt(Slots, fds.get(SLOTS_NAME, ()))
-        if ledger and not slots:  # a predecessor that had none, or of another size
+        if ledger and not slots:  # the predecessor had none, or slots of another size
             ledger.remove(_COMPLETE)
         return cls(Keeper.adopt(ends), ledger or Ledger.create(), slots or Slots.create(), is_new=not ledger)
 
     def fds(self) -> dict[str, list[int]]:
-        """Return what a successor needs, by name."""
+        """Return the descriptors that a successor needs, by name."""
         return dict(zip(NAMES, (list(self._keeper.ends), [self.ledger.fd], [self.slots.fd]), strict=True))
 
     def keep(self, number: int, sock: socket.socket, state: Mapping[str, Any]) -> Kept | None:
-        """Keep a connection; None if there is no room for it. *number* is unique as long as the queue lives."""
+        """Keep a connection. Return None if there is no room. *number* is unique as long as the queue lives."""
         kept = Kept(self, number)
         kept.save(state)  # first: a socket without an entry would be of no use
         if self._keeper.keep(number, sock):
@@ -164,7 +165,7 @@ class Handover:
         """
         Return the connections that a predecessor has left, in the order they came, and how many were dismissed.
 
-        Those have an entry that this version cannot read.
+        A connection is dismissed if this version cannot read its entry, or the whole ledger.
         """
         sockets, entries = self._keeper.drain(), self.ledger.entries()
         complete = entries.pop(_COMPLETE, None)
@@ -176,7 +177,7 @@ class Handover:
         for number in sorted(sockets):
             if number in entries or self.is_new:
                 states[number] = _read(entries.get(number, b""), sockets[number])
-            else:  # forgotten, and not yet out of the queue
+            else:  # forgotten, but its copy was still in the queue
                 self.forget(number)
                 sockets[number].close()
         self.slots.reserve(state["slot"] for state in states.values() if state and state["slot"] is not None)
@@ -199,16 +200,16 @@ class Handover:
 
     def complete(self, acting: Iterable[int], chat_state: Any) -> None:
         """
-        Note that the state of all connections is saved, and was acted on, but for those that still act.
+        Note that the entries of all connections include everything that was acted on, except for those that still act.
 
-        *chat_state* is what a successor must know beside the connections.
+        *acting* are the numbers of these. *chat_state* is what a successor must know beside the connections.
         """
         with contextlib.suppress(LedgerError):
             self.ledger.put(_CHAT, _encode(chat_state).encode())
             self.ledger.put(_COMPLETE, _encode(list(acting)).encode())
 
     def begin(self) -> None:
-        """Note that connections are acted on from now on."""
+        """Undo :meth:`complete`: from now on, connections are acted on."""
         self.ledger.remove(_COMPLETE)
         self.ledger.remove(_CHAT)
 
@@ -217,19 +218,19 @@ class Handover:
         return Kept(self, stored.number)
 
     def dismiss(self, stored: Stored, text: str) -> None:
-        """Let go of a stored connection, which is told why."""
+        """Let go of a stored connection, and tell its peer why."""
         self.forget(stored.number)
         stored.dismiss(text)
 
     def close(self) -> None:
-        """Let go of everything that is not held elsewhere."""
+        """Let go of everything. What is also held elsewhere stays open."""
         self._keeper.close()
         self.ledger.close()
         self.slots.close()
 
 
 def _adopt(kind: type[T], fds: Sequence[int]) -> T | None:
-    """Return the memory that is inherited as the first of *fds*; None, and it is closed, if it cannot be read."""
+    """Return the memory that is inherited as the first of *fds*, or None. If it cannot be read, it is closed."""
     for fd in fds[:1]:
         try:
             return kind(fd)
@@ -239,7 +240,7 @@ def _adopt(kind: type[T], fds: Sequence[int]) -> T | None:
 
 
 def _read(entry: bytes, sock: socket.socket) -> dict[str, Any] | None:
-    """Return an entry's state, converted to this version; None if that cannot be."""
+    """Return an entry's state, converted to this version; None if it cannot be read."""
     try:
         state = from_json(entry)
         if state["v"] < _SLOTS_SINCE:

@@ -1,18 +1,20 @@
 """
-Keeps connections open while the process that serves them is replaced, however it went.
+Keeps connections open while the process that serves them is replaced, even if it crashes.
 
-Every connection's socket is sent, with SCM_RIGHTS, into a queue that nobody reads: a socketpair whose two
-ends systemd's descriptor store holds as well. What lies in the queue stays open for the kernel, so a
-successor that inherits the two ends drains it and has them all. (To store the connections themselves costs
-systemd time that grows with their square, 30 s for 8,000. To keep one here costs one system call, 3 µs.)
+Every connection's socket is sent, with SCM_RIGHTS, into a queue that nobody reads. The queue is a socketpair, and
+systemd's descriptor store holds its two ends as well. The kernel keeps open what lies in the queue. A successor
+inherits the two ends, drains the queue, and has all connections. (If the connections themselves were stored, systemd
+would need time that grows with the square of their number: 30 s for 8,000. To keep one here costs one system call,
+3 µs.)
 
-A socketpair has two directions, so it is two queues. New sockets go into the nursery, one to a message. When
-it is full its sockets move to the other queue, 253 to a message; when that holds too many copies of closed
-connections, all live ones move to the nursery, and the queues swap roles. A socket is sent to the one queue
-before it is taken out of the other, so that dying at any moment loses none.
+A socketpair has two directions, so it is two queues: the nursery and the main queue. New sockets go into the nursery,
+one to a message. When the nursery is full, its sockets move to the main queue, 253 to a message. When the queues hold
+too many copies of closed connections, all live ones move to the nursery, and the queues swap roles. A socket is sent to
+one queue before it is taken out of the other, so a process that dies at any moment loses none. (The exception is where
+there is too little room for that: see ``_compact``.)
 
-Callable from any thread; one lock, a leaf, under which only non-blocking calls on the queues are made.
-Not here: what is known about each connection (ledger.py); handing the ends over (process/systemd.py).
+Any thread may call it. Its one lock is a leaf: only non-blocking calls on the queues are made under it.
+Not here: what is known about each connection (ledger.py), and handing the ends over (process/systemd.py).
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ from itertools import islice
 _PACK = 253
 _ID_BYTES = array.array("Q").itemsize
 _RIGHTS_BYTES = socket.CMSG_SPACE(_PACK * array.array("i").itemsize)
-#: Asked for; net.core.wmem_max (stock: 208 KiB) is what can be had, and the kernel doubles it. A message
-#: costs 768 bytes of it with one descriptor, 4.3 KiB with 253: stock, 555 single ones and 24,000 packed ones
-#: fit.
+#: The size of buffer to ask for. The kernel gives at most net.core.wmem_max (stock: 208 KiB), and doubles that. A
+#: message takes 768 bytes of it with one descriptor, and 4.3 KiB with 253. So a stock machine has room for 555 single
+#: descriptors in the nursery, and for 24,000 packed ones in the main queue.
 _BUFFER_BYTES = 1 << 20
 
 
@@ -37,19 +39,18 @@ class Keeper:
     """
     The queues that hold the connections; :attr:`ends` are the two descriptors to store and to hand over.
 
-    A kept socket must be *forgotten* before its descriptor is closed, and ended by ``shutdown``, not
-    ``close``: the copy that is kept would hold it open for the peer.
+    A kept socket must be *forgotten* before its descriptor is closed. It must be ended by ``shutdown``, not by
+    ``close``: the kept copy would hold it open for the peer.
     """
 
-    #: So many copies of closed connections are left in the queues, and half as many again as there are live
-    #: ones.
+    #: So many copies of closed connections may stay in the queues, plus half as many as there are live connections.
     STALE = 250
 
     def __init__(self, ends: tuple[socket.socket, socket.socket]) -> None:
         self._ends = ends
         self._lock = threading.Lock()
-        # What is sent into ends[0] is read from ends[1], and the reverse: a queue is named by where it is
-        # sent.
+        # What is sent into ends[0] is read from ends[1], and the reverse. A queue has the number of the end that its
+        # sockets are sent into.
         self._nursery, self._main = 0, 1
         self._young: dict[int, socket.socket] = {}  # in the nursery
         self._settled: dict[int, socket.socket] = {}  # in the main queue
@@ -58,7 +59,7 @@ class Keeper:
 
     @classmethod
     def create(cls, buffer_bytes: int = _BUFFER_BYTES) -> Keeper:
-        """Return one with empty queues."""
+        """Return a keeper with empty queues."""
         ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for end in ends:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
@@ -66,7 +67,7 @@ class Keeper:
 
     @classmethod
     def adopt(cls, fds: Sequence[int]) -> Keeper:
-        """Return the one whose :attr:`ends` were inherited as *fds*, in any order. :meth:`drain` it first."""
+        """Return the keeper whose :attr:`ends` were inherited as *fds*, in any order. :meth:`drain` it first."""
         first, second = (socket.socket(fileno=fd) for fd in fds)
         return cls((first, second))
 
@@ -78,7 +79,7 @@ class Keeper:
         """
         Keep *sock*, which the successor will know as *id* (64 bits; unique as long as the queues live).
 
-        Returns False if there is no room: this connection can be served, but ends with this process. That is
+        Returns False if there is no room: this connection can be served, but ends with this process. There is no room
         when the buffers are full of packed messages, or when more descriptors are in flight than the user's
         ``RLIMIT_NOFILE`` allows, unix(7).
         """
@@ -93,7 +94,7 @@ class Keeper:
             return False
 
     def forget(self, id: int) -> None:
-        """Let go of connection *id*; its copy is dropped some time later. Unknown ones are ignored."""
+        """Let go of connection *id*; its copy is dropped some time later. An unknown *id* is ignored."""
         with self._lock:
             if self._young.pop(id, None) is None and self._settled.pop(id, None) is None:
                 return
@@ -106,10 +107,10 @@ class Keeper:
         """
         Take over what a predecessor left: return its connections by id, kept as before.
 
-        Some may have ended since, or long ago. One for which no descriptor is left in this process is lost.
+        Some may have ended since, or long ago. If this process has no descriptor left for a connection, it is lost.
         """
         with self._lock:
-            for queue in (0, 1):  # there and back: whatever the predecessor was doing, it all passes by
+            for queue in (0, 1):  # there and back: whatever the predecessor was doing, every socket passes by
                 for id, sock in self._move(queue, 1 - queue):
                     if self._settled.setdefault(id, sock) is not sock:
                         sock.close()
@@ -118,7 +119,7 @@ class Keeper:
             return self._settled | self._young
 
     def close(self) -> None:
-        """Close this process's ends. Unless they are stored elsewhere, that lets go of every copy."""
+        """Close this process's ends. That also lets go of every copy, unless the ends are stored elsewhere."""
         for end in self._ends:
             end.close()
 
@@ -135,8 +136,8 @@ class Keeper:
         """
         Rid the queues of stale copies; return whether all live ones fitted. Caller holds the lock.
 
-        10,000 take a few milliseconds, once in 5,000 connections closed. Where the limits leave no room for
-        two copies of each, the sockets are in no queue for that time.
+        For 10,000 connections it takes a few milliseconds, once for every 5,000 that are closed. Where the limits leave
+        no room for two copies of each, the sockets are in no queue for that time, and a crash loses them.
         """
         left = self._young if not self._settle() else self._send_packed(self._nursery, self._settled)
         self._discard(self._main)
@@ -170,7 +171,7 @@ class Keeper:
         return True
 
     def _discard(self, queue: int) -> None:
-        """Empty *queue*: received without room for them, descriptors are closed. Caller holds the lock."""
+        """Empty *queue*. The kernel closes the descriptors, as nobody receives them. Caller holds the lock."""
         try:
             while True:
                 self._ends[1 - queue].recv(1, socket.MSG_DONTWAIT)
@@ -183,8 +184,7 @@ class Keeper:
         look = socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
         while True:
             try:
-                # A look duplicates the descriptors. (Not socket.recv_fds, which drops its flags in CPython
-                # 3.11.)
+                # MSG_PEEK duplicates the descriptors. (Not socket.recv_fds, which drops its flags in CPython 3.11.)
                 data, rights, _, _ = reader.recvmsg(_PACK * _ID_BYTES, _RIGHTS_BYTES, look)
             except BlockingIOError:
                 return

@@ -1,17 +1,17 @@
 """
-What is known about each kept connection, where a crash finds it: a journal in shared memory.
+The ledger: a journal in shared memory. It holds what is known about each kept connection, and survives a crash.
 
-A memfd, in systemd's descriptor store like the connections themselves, is mapped and written in place. Every
-change appends one record, which counts only if its checksum is right: a process that dies at any byte leaves
-the value before or the value after, never a mixture. An id's last record is its value.
+The memory is a memfd, which systemd's descriptor store keeps, as it keeps the connections. It is mapped and written in
+place. Every change appends one record. A record counts only if its checksum is right, so a process that dies at any
+byte leaves the value before or the value after, never a mixture. An id's last record is its value.
 
-The memory has two halves. When most records in the one in use no longer count, those that do are copied to
-the other half, which takes over by its header, checksummed as well; then the first one's memory is given
-back. What is not written costs nothing: 10,000 connections with 150 bytes each cost 2 to 10 MB.
+The memory has two halves, and one is in use. When most of the records there no longer count, the others are copied to
+the second half. A header, with a checksum too, then puts the second half into use, and the memory of the first one is
+given back. Memory that was never written costs nothing: 10,000 connections with 150 bytes each cost 2 to 10 MB.
 
-Callable from any thread; one lock, a leaf, under which nothing but memory is touched. Nothing is synced: this
-survives the process, not the machine, and neither do connections.
-Not here: what the values mean (the apps know that), the sockets (keeper.py).
+Any thread may call it. Its one lock is a leaf: nothing but memory is touched under it. Nothing is synced to a disk: the
+ledger survives the process but not the machine, and the same is true of connections.
+Not here: what the values mean (handover.py and the apps), and the sockets (keeper.py).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from zlib import crc32
 
 from threadchat.base.errors import LedgerError
 
-#: The size of a half, most of it never touched: the price of much room is address space only.
+#: The size of a half. Most of it is never touched, so it costs address space only.
 _HALF_BYTES = 1 << 30
-#: A half begins with: format, generation, checksum of both. The higher generation is in use.
+#: A half begins with: format, generation, checksum of both. The half with the higher generation is in use.
 _HEADER = struct.Struct("<16sQI")
 _FORMAT = b"threadchat/1"
-#: A record begins with: checksum of the rest of it, size of the value that follows (or _GONE), id.
+#: A record begins with: checksum of its rest, size of the value that follows (or _GONE: the id is removed), id.
 _CHECKSUM = struct.Struct("<I")
 _RECORD = struct.Struct("<IQ")
 _GONE = 0xFFFF_FFFF
@@ -37,19 +37,19 @@ _GONE = 0xFFFF_FFFF
 
 class Ledger:
     """
-    A mapping of connection ids (64 bits) to bytes that outlives its process. ``fd`` is what to store.
+    A mapping of connection ids (64 bits) to bytes that outlives its process. ``fd`` is the descriptor to store.
 
-    The values are the caller's, who should put a version in them.
+    The caller says what the values mean, and should put a version in them.
     """
 
-    #: A half is not compacted before it has grown to this size, or four times what counts in it.
+    #: A half is compacted when it is larger than this, and also larger than four times what counted in it at first.
     SPARE_BYTES = 1 << 20
 
     def __init__(self, fd: int) -> None:
         """
         Take over *fd*, which :meth:`create` made in this process or a predecessor.
 
-        Raises LedgerError if it is something else, or of an unknown format; *fd* is then still the caller's.
+        Raises LedgerError if *fd* is something else, or of an unknown format; the caller then still owns *fd*.
         """
         if os.fstat(fd).st_size != 2 * _HALF_BYTES:
             raise LedgerError("the stored ledger is something else")
@@ -63,12 +63,12 @@ class Ledger:
             self._memory.close()
             raise
         self._end = self._read()
-        # Begin on clean memory: behind the last whole record lies what a dying predecessor left.
+        # Begin on clean memory: behind the last whole record there may be a part of one, from a dying predecessor.
         self._compact()
 
     @classmethod
     def create(cls) -> Ledger:
-        """Return an empty one."""
+        """Return an empty ledger."""
         fd = os.memfd_create("threadchat-ledger")
         os.ftruncate(fd, 2 * _HALF_BYTES)
         os.pwrite(fd, _header(1), 0)
@@ -82,7 +82,7 @@ class Ledger:
                 self._compact()
 
     def remove(self, id: int) -> None:
-        """Forget *id*; unknown ones are ignored."""
+        """Forget *id*; an unknown one is ignored."""
         with self._lock:
             if id not in self._places:
                 return
@@ -98,7 +98,7 @@ class Ledger:
             return {id: self._memory[start + offset : end] for id, (start, end) in self._places.items()}
 
     def close(self) -> None:
-        """Let go of the memory. What is stored elsewhere keeps its contents."""
+        """Let go of the memory. A descriptor stored elsewhere keeps the contents."""
         with self._lock:
             self._memory.close()
             os.close(self.fd)
@@ -114,17 +114,16 @@ class Ledger:
         return start, end
 
     def _compact(self) -> None:
-        """Copy what counts to the other half, and use that. A few ms for 10,000 ids. Caller holds the lock."""
+        """Copy what counts to the other half, and use that half. A few ms for 10,000 ids. Caller holds the lock."""
         old, new = self._half, _HALF_BYTES - self._half
-        self._memory.madvise(mmap.MADV_REMOVE, new, _HALF_BYTES)  # a predecessor may have died in here
+        self._memory.madvise(mmap.MADV_REMOVE, new, _HALF_BYTES)  # a predecessor may have died while it wrote here
         end = new + _HEADER.size
         records = [self._memory[start:stop] for start, stop in self._places.values()]
         for id, record in zip(self._places, records, strict=True):
             self._places[id] = (end, end + len(record))
             end += len(record)
         self._memory[new + _HEADER.size : end] = b"".join(records)
-        # From the next line's last byte on, the new half counts, and only from there is the old one
-        # dispensable.
+        # The new half counts once the last byte of the next line is written. Only then may the old one go.
         self._memory[new : new + _HEADER.size] = _header(self._generation + 1)
         self._memory.madvise(mmap.MADV_REMOVE, old, _HALF_BYTES)
         self._half, self._end = new, end

@@ -1,9 +1,9 @@
 """
-Listening sockets: bound here, or named as what they are when they come from elsewhere.
+Listening sockets, bound here or inherited, and the addresses of sockets.
 
 A unix socket is a file: its mode and its group say who may connect. Both are set before it listens, so there is no
-moment at which somebody else could connect. For that the process's umask is changed for a moment: bind before other
-threads make files.
+moment at which somebody else could connect. To set the mode, the process's umask is changed for a moment. Bind before
+other threads make files.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from threadchat.config.sections import Limits
 #: Connections that may wait in the kernel: as many as Linux will keep (net.core.somaxconn is 4096).
 BACKLOG = 4096
 
-#: How often a silent peer's machine is asked before it counts as vanished; and how far apart, where no limit says so.
+#: How many times a silent peer's machine is asked before it counts as vanished; and the seconds between two questions,
+#: where no time-out sets them.
 _KEEPALIVE_PROBES = 4
 _KEEPALIVE_INTERVAL_SECONDS = 15
 
 
-#: Who may connect to a unix socket where nothing else is said: its owner.
+#: The mode of a unix socket where no other is given: only its owner may connect.
 PRIVATE = 0o600
 
 
@@ -37,7 +38,7 @@ def listen(address: Address, mode: int = PRIVATE, group: str = "") -> socket.soc
     """
     Return a socket that listens on *address*. Raises ListenError, which says what to do.
 
-    *mode* and *group* are for the file of a unix socket. Without a group, it has the process's.
+    *mode* and *group* are for the file of a unix socket. Without a *group*, it has the group of the process.
     """
     with _explained(address):
         sock = _bind_tcp(address) if isinstance(address, TcpAddress) else _bind_unix(address, mode, group)
@@ -65,7 +66,7 @@ def try_to_listen(address: Address, group: str = "") -> None:
 
 
 def closed() -> socket.socket:
-    """Return what stands for a listener where there is none."""
+    """Return a closed socket. It stands for a listener where there is none."""
     sock = socket.socket(socket.AF_UNIX)
     sock.close()
     return sock
@@ -79,7 +80,7 @@ def inherit(fd: int) -> socket.socket:
 
 
 def prepare(sock: socket.socket) -> None:
-    """Set what a listener needs; what its connections need too they inherit from it (Linux), for nothing each."""
+    """Make a listener non-blocking, and set TCP_NODELAY. Its connections inherit that (Linux), at no cost for each."""
     sock.setblocking(False)
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -87,10 +88,12 @@ def prepare(sock: socket.socket) -> None:
 
 def notice_vanished(sock: socket.socket, limits: Limits) -> None:
     """
-    Have the kernel notice when the peer's machine has vanished: of a connection, or of all that a listener accepts.
+    Have the kernel notice when the machine of a peer has vanished.
 
-    After ``keepalive_time`` of silence it is asked whether it is there, a few times. After ``keepalive_timeout``
-    without an answer, to that or to what was sent, reads of the socket fail with ETIMEDOUT. tcp(7)
+    *sock* is one connection, or a listener: then this holds for all connections that it accepts.
+    After ``keepalive_time`` of silence the kernel asks the machine, a few times, whether it is there. After
+    ``keepalive_timeout`` without an answer to that, or to what was sent, reads of the socket fail with ETIMEDOUT.
+    tcp(7)
     """
     if sock.family == socket.AF_UNIX:
         return
@@ -101,7 +104,7 @@ def notice_vanished(sock: socket.socket, limits: Limits) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, idle)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(interval, 1))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
-    if timeout:  # it would cut a slow consumer too: that has its own time-out, and its own reason
+    if timeout:  # it would cut slow consumers too: their own time-out, with its own reason, comes first
         timeout = max(timeout, limits.send_timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, math.ceil(timeout * 1000))
 
@@ -115,7 +118,7 @@ def local_address(sock: socket.socket) -> Address:
 
 
 def describe_peer(peer_address: object) -> tuple[str, str]:
-    """Return the address to count by and the text to show, of what accept() says about a peer."""
+    """Return two things for *peer_address*, from accept(): the address to count by, and the text to show."""
     if not isinstance(peer_address, tuple):
         return "unix", "unix"
     host, port, *_ = peer_address
@@ -169,7 +172,7 @@ def _bind_unix(address: UnixAddress, mode: int, group: str) -> socket.socket:
 
 
 def _group_id(group: str) -> int | None:
-    """Return the number of *group*, which is a name or a number itself; None if there is none."""
+    """Return the number of *group*, which is a name or a number; None if *group* is empty."""
     if not group:
         return None
     if group.isdecimal():
@@ -182,7 +185,7 @@ def _group_id(group: str) -> int | None:
 
 def _is_dead(path: str) -> bool:
     """
-    Return whether the socket at *path* is one that nobody listens on any more: its server was killed.
+    Return whether there is a socket at *path* that nobody listens on any more, because its server was killed.
 
     Raises OSError for anything else that is there already.
     """

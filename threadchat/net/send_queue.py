@@ -1,8 +1,8 @@
 """
-What is on its way to one receiver and did not fit into the kernel's buffer.
+The bytes for one receiver that did not fit into the kernel's buffer.
 
-Plain memory, counted in bytes; the connection's send lock guards it. Pieces are shared with the other
-receivers of the same batch, so a thousand stalled readers do not hold a thousand copies.
+They are plain memory, and counted. The connection's send lock guards them. All receivers of a batch share its pieces,
+so a thousand stalled readers do not hold a thousand copies.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections import deque
 
 
 class SendQueue:
-    """A FIFO of bytes. ``progress_at`` is when the receiver last took some, in seconds of the caller's clock."""
+    """A FIFO of bytes. ``progress_at`` is when the receiver last took any, in seconds of the caller's clock."""
 
     __slots__ = ("_pieces", "_sent", "bytes", "progress_at")
 
     def __init__(self, now: float) -> None:
         self._pieces: deque[bytes] = deque()
-        self._sent = 0  # of the first piece
+        self._sent = 0  # bytes of the first piece
         self.bytes = 0
         self.progress_at = now
 

@@ -1,9 +1,10 @@
 """
-The sending half of a connection: anybody sends, and nobody waits.
+The sending half of a connection: any thread may send, and no thread waits.
 
-Sending never blocks: what the kernel does not take goes into a bounded queue that the flusher finishes. A receiver
-that takes nothing for too long is cut off by name (slow consumer). So is one over the limit in bytes, unless what is
-sent is only *offered*: the receiver can have that later, from somewhere else.
+Sending never blocks: what the kernel does not take goes into a bounded queue, which the flusher sends later. A receiver
+that takes nothing for too long is cut off, and the reason says so (slow consumer). A receiver whose queue grows over
+the limit in bytes is cut off as well. But data that is only *offered* does not go into a full queue: the receiver gets
+it later, from somewhere else.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _DONTWAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
 
 class Sender:
-    """What is sent on one socket, and why it ends. The base of a Connection, and nothing without one."""
+    """What is sent on one socket, and why the connection ends. The base class of Connection; not used alone."""
 
     __slots__ = (
         "_allowance_bytes",
@@ -49,13 +50,13 @@ class Sender:
         self._socket = sock
         self._flusher = flusher
         self._max_queue_bytes = max_queue_bytes
-        self._allowance_bytes = 0  # for answers, which may be queued beyond the limit
+        self._allowance_bytes = 0  # for answers, which may be queued over the limit
         self._send_timeout = send_timeout
         self._lock = threading.Lock()
-        self._queue: SendQueue | None = None  # None: everything has been taken by the kernel
+        self._queue: SendQueue | None = None  # None: the kernel has taken everything
         self._on_drained: Callable[[], None] | None = None
         self._broken = False  # sending has failed, or is over
-        self._kept: Kept | None = None  # a successor will find it
+        self._kept: Kept | None = None  # not None: a successor will find the connection
         self.reason: CloseReason | None = None
         self.bytes_out = 0
 
@@ -71,9 +72,9 @@ class Sender:
 
     def offer(self, data: bytes) -> bool:
         """
-        Send *data*, unless it would have to be queued, and there is no room; return whether it was sent or queued.
+        Send *data*, or queue it. Return False, and do nothing, if the queue has no room for it.
 
-        Never blocks, never raises.
+        Never blocks, never raises. If the connection is broken, *data* is dropped.
         """
         lock = self._lock
         lock.acquire()  # with a `with`, a delivery would cost a quarter more of Python's time
@@ -103,9 +104,9 @@ class Sender:
 
     def when_drained(self, action: Callable[[], None]) -> bool:
         """
-        Have *action* called once, when all that is queued has been taken, by whoever finds that; it must not block.
+        Have *action* called once, when the kernel has taken all that is queued. It must not block.
 
-        Returns False, and forgets it, if nothing is queued now.
+        The thread that finds the queue empty calls it. If nothing is queued now, returns False, and never calls it.
         """
         with self._lock:
             if self._queue is None:
@@ -119,7 +120,11 @@ class Sender:
             self._queue = self._queue or SendQueue(time.monotonic())
 
     def stop_sending(self) -> None:
-        """Let the peer see the end now, and send nothing more; one that lags behind sees it when it has all."""
+        """
+        Let the peer see the end now, and send nothing more.
+
+        Does nothing if the peer lags behind: it sees the end when the connection's own thread has sent everything.
+        """
         with self._lock, contextlib.suppress(OSError):
             if self._queue is None and not self._broken:
                 self._broken = True
@@ -127,9 +132,9 @@ class Sender:
 
     def answer(self, data: bytes) -> None:
         """
-        Send *data* as :meth:`send`, however long: the peer has asked for it.
+        Send *data* as :meth:`send`, but however long it is: the peer has asked for it.
 
-        So the queue has room for the longest answer, or for as much as it has for the rest, beyond its limit.
+        The queue has room over its limit for the longest answer, or for as much as the limit itself.
         """
         allowance = max(len(data), self._max_queue_bytes)
         if allowance > self._allowance_bytes:
@@ -138,7 +143,7 @@ class Sender:
         self.send(data)
 
     def end(self, reason: CloseReason) -> None:
-        """Note why the connection ends; its own thread stops reading when it sees that. The first reason wins."""
+        """Note why the connection ends. Its own thread stops reading when it sees the reason. The first reason wins."""
         if self.reason is None:
             self.reason = reason
 
@@ -151,9 +156,9 @@ class Sender:
 
     def _drain(self, rest: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext) -> None:
         """
-        Wait until what was sent has been taken by the kernel, or the receiver has been cut off.
+        Wait until the kernel has taken what was sent, or the receiver has been cut off.
 
-        *rest* makes a context around each wait, in which nothing is sent.
+        *rest* makes a context around each wait. This thread sends nothing inside it.
         """
         if self._queue is None:
             return
@@ -163,7 +168,7 @@ class Sender:
             with rest():
                 writable.poll(1000)
 
-    # Called by the flusher (and by the connection's own thread while it ends) -------------------
+    # Called by the flusher, and by the connection's own thread ----------------------------------
 
     def flush(self) -> bool:
         """Send what the kernel will take of the queue; return whether there is more."""

@@ -34,24 +34,24 @@ from threadchat.net.slots import Slot
 #: A thread's stack: 10,000 of them at the usual 8 MiB would not fit into the address space of small machines.
 STACK_BYTES = 256 * 1024
 
-#: How often an accept loop looks whether it shall stop: what stopping may take, for every listener.
+#: How often an accept loop looks whether it is to stop, in seconds. To stop one listener can take as long as that.
 STOP_CHECK_SECONDS = 0.1
 
-#: Then the accept loop looks again whether it shall stop.
+#: After so many connections, the accept loop looks again whether it is to stop.
 _MAX_ACCEPTED_AT_ONCE = 100
 
 _OUT_OF_RESOURCES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _BACK_OFF_SECONDS = 0.2
 
-#: A refused connection is kept open for so long that its peer can read why, but not too many of them.
+#: How long a refused connection is kept open, so that its peer can read why, in seconds; and how many are, at most.
 _REFUSED_SECONDS = 2.0
 _MAX_REFUSED = 256
 
 
 class AppServer(socketserver.ThreadingTCPServer):
-    """One listening socket. Several may share a name, and then its app, its limits and its connections."""
+    """One listening socket. Several may share a name; they then also share the app, limits and connections."""
 
-    #: Of the socket that socketserver makes and we throw away: the only family that a hardened service may use.
+    #: The family of the socket that socketserver makes and we throw away. A hardened service may use no other.
     address_family = socket.AF_UNIX
     daemon_threads = True
     block_on_close = False
@@ -88,7 +88,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         self._handover = handover
         self._heartbeat = heartbeat or Heartbeat(f"accept-{name}")
         self._restored: list[tuple[Connection, App]] = []
-        self._refused = 0  # being kept open; guarded by nothing: it may be off by a few
+        self._refused = 0  # how many are kept open; no lock guards it, so it may be off by a few
         self._backing_off = False
         self._pausing = threading.Event()
         self._thread = threading.Thread(
@@ -97,7 +97,7 @@ class AppServer(socketserver.ThreadingTCPServer):
 
     @property
     def limits(self) -> Limits:
-        """The limits of those who come from now on. May be replaced."""
+        """The limits for connections that come from now on. May be replaced."""
         return self._limits
 
     @limits.setter
@@ -106,7 +106,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         notice_vanished(self.socket, limits)
 
     def restore(self, stored: Stored, kept: Kept) -> None:
-        """Make a connection that a predecessor has left what it was; :meth:`resume` goes on with it."""
+        """Restore a connection that a predecessor has left. :meth:`resume` then goes on with it."""
         connection = self._connection(stored.socket, None, stored.slot)
         app = self._make_app(connection)
         connection.restore(stored, kept, app.state)
@@ -131,7 +131,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         self._log.info("listening", address=str(local_address(self.socket)))
 
     def stop(self) -> None:
-        """Accept no more; the listening socket is closed."""
+        """Accept no more, and close the listening socket."""
         self.pause()
         if self.inherited:
             self.socket.close()
@@ -139,7 +139,7 @@ class AppServer(socketserver.ThreadingTCPServer):
             stop_listening(self.socket)
 
     def pause(self) -> None:
-        """Accept no more, but go on listening: whoever comes waits for a successor. All accepted ones are served."""
+        """Accept no more, but go on listening: new connections wait for a successor. Accepted ones are served."""
         self._pausing.set()
         self._connections.close()
         if self._thread.ident is not None:
@@ -149,7 +149,7 @@ class AppServer(socketserver.ThreadingTCPServer):
     # socketserver's hooks, in the order they are called, in the accept thread ---------------------
 
     def service_actions(self) -> None:
-        """Accept the rest of those who wait, without asking the selector about each. Called between all looks."""
+        """Accept the others that wait, without asking the selector about each. Called after every turn of the loop."""
         self._heartbeat.beat()
         for _ in range(_MAX_ACCEPTED_AT_ONCE):
             try:
@@ -159,9 +159,9 @@ class AppServer(socketserver.ThreadingTCPServer):
             self.process_request(request, address)
 
     def get_request(self) -> tuple[Any, Any]:
-        """Accept one connection, once there is a place for it."""
+        """Accept one connection. If a full server is to let newcomers wait, wait for a place first."""
         if self._pausing.is_set():
-            raise OSError("pausing")  # socketserver goes on to look whether it shall stop
+            raise OSError("pausing")  # socketserver then looks whether it is to stop
         waits = self.limits.when_full == "wait"
         if waits:
             self._heartbeat.rest()
@@ -183,7 +183,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         return sock, address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Every connection that has been accepted is either served or told why not."""
+        """Reject nothing here: every accepted connection is either served or told why not."""
         return True
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -207,7 +207,7 @@ class AppServer(socketserver.ThreadingTCPServer):
             return
         slot = self._handover.slots.take() if self._handover else None
         connection = self._connection(sock, client_address, slot)
-        self._connections.add(connection)  # and numbered by that
+        self._connections.add(connection)  # this also numbers it
         try:
             if wait:
                 self._start_thread(connection, self._serve_later, connection, wait)
@@ -243,7 +243,7 @@ class AppServer(socketserver.ThreadingTCPServer):
             self._forget(connection)
 
     def _serve_later(self, connection: Connection, seconds: float) -> None:
-        """Let a connection from where many come wait, in its own thread, unless the listener is to pause."""
+        """Serve a connection after a wait in its own thread: many come from its network. A pause ends the wait."""
         self._log.info("connection_slowed", connection=connection.number, peer=connection.peer, seconds=seconds)
         self._pausing.wait(seconds)
         self._serve(connection)
@@ -259,7 +259,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         self._connections.discard(connection)
 
     def _refuse(self, sock: socket.socket, text: str) -> None:
-        """Tell the peer why it is not served. Its socket is closed a little later, so that it can read that."""
+        """Tell the peer why it is not served. Its socket is closed a little later, so that it can read the reason."""
         self._log.info("connection_refused", text=text)
         with contextlib.suppress(OSError):
             sock.send(f"* {text}\n".encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)

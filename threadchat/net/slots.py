@@ -1,12 +1,13 @@
 """
-Where what a connection's thread reads outlives the process: a slot of shared memory for each connection.
+Slots: shared memory for what was just read. Each connection has one, and it outlives the process.
 
-Every read of a connection begins in its slot. The kernel puts the bytes there before the thread knows of them, so
-they are still there when the process is replaced before its thread could act on them. The successor inherits the
-memory (a memfd), compares what the kernel has counted with what was acted on, and takes the rest from the slot.
+Every read of a connection begins in its slot. The kernel puts the bytes there before the thread knows of them. If the
+process is replaced before the thread can act on them, they are still there. The successor inherits the memory (a
+memfd). It compares the number of bytes that the kernel says were read with the number of bytes that were acted on, and
+takes the difference from the slot.
 
-``take`` and ``give_back`` may be called from any thread; there is one lock, a leaf. A slot is one connection's.
-A page of memory is used by eight connections, and only once somebody says something.
+Any thread may call ``take`` and ``give_back``. The one lock is a leaf: no other lock is taken under it. A slot belongs
+to one connection. Eight connections share a page of memory, which is used only once one of them has read something.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from collections.abc import Iterable
 
 from threadchat.base.errors import LedgerError
 
-#: The most that one read may bring before its thread knows of it.
+#: The size of a slot: the most that one read puts into it.
 SLOT_BYTES = 512
-#: As many as there can be. What nobody has touched costs address space only.
+#: The number of slots. One that nobody has touched costs address space only.
 _COUNT = 1 << 17
 
 
 class Slot:
-    """The memory for one connection's next read. ``number`` is None if it ends with this process."""
+    """The memory for one connection's next read. ``number`` is None if the memory ends with this process."""
 
     __slots__ = ("_at", "_memory", "_slots", "number", "view")
 
@@ -34,12 +35,12 @@ class Slot:
         self._slots = slots
         self._at = at
         self.number = number
-        #: What to read into.
+        #: The buffer to read into.
         self.view = memoryview(memory)[at : at + SLOT_BYTES]
 
     @classmethod
     def private(cls) -> Slot:
-        """Return one that nobody inherits."""
+        """Return a slot that no successor inherits."""
         return cls(mmap.mmap(-1, SLOT_BYTES), 0, None)
 
     def content(self, count: int) -> bytes:
@@ -47,7 +48,7 @@ class Slot:
         return self._memory[self._at : self._at + count]
 
     def give_back(self) -> None:
-        """Free it: nobody reads into it any longer."""
+        """Free the slot. Nobody may read into it any longer."""
         self.view.release()
         if self._slots and self.number is not None:
             self._slots.give_back(self.number)
@@ -56,13 +57,13 @@ class Slot:
 
 
 class Slots:
-    """All of them. ``fd`` is what to store."""
+    """All slots of a process. ``fd`` is the descriptor to store for a successor."""
 
     def __init__(self, fd: int) -> None:
         """
         Take over *fd*, which :meth:`create` made in this process or a predecessor.
 
-        Raises LedgerError if it is something else; *fd* is then still the caller's.
+        Raises LedgerError if *fd* is something else; the caller then still owns *fd*.
         """
         if os.fstat(fd).st_size != _COUNT * SLOT_BYTES:
             raise LedgerError("the stored slots are something else")
@@ -70,29 +71,29 @@ class Slots:
         self._lock = threading.Lock()
         self._memory = mmap.mmap(fd, _COUNT * SLOT_BYTES)
         self._free: list[int] = []
-        self._next = 0  # this one and those after it have not been used
+        self._next = 0  # this slot and all after it are free
 
     @classmethod
     def create(cls) -> Slots:
-        """Return new ones."""
+        """Return new slots, all of them free."""
         fd = os.memfd_create("threadchat-slots")
         os.ftruncate(fd, _COUNT * SLOT_BYTES)
         return cls(fd)
 
     def reserve(self, numbers: Iterable[int]) -> None:
-        """Have these *numbers* taken, which a predecessor has given, and no others. Before the first :meth:`take`."""
+        """Mark exactly these *numbers*, given by a predecessor, as taken. Call it before the first :meth:`take`."""
         taken = set(numbers)
         self._next = max(taken, default=-1) + 1
         self._free = [number for number in range(self._next) if number not in taken]
 
     def slot(self, number: int) -> Slot:
-        """Return the slot with that *number*, which is taken. Raises LedgerError if there is none."""
+        """Return slot *number*, which is already taken. Raises LedgerError if there is no such slot."""
         if not 0 <= number < _COUNT:
             raise LedgerError(f"there is no slot {number}")
         return Slot(self._memory, number * SLOT_BYTES, number, self)
 
     def take(self) -> Slot:
-        """Return a free slot, or a private one if there is none."""
+        """Return a free slot, or a private one if none is free."""
         with self._lock:
             if self._free:
                 return self.slot(self._free.pop())
@@ -102,14 +103,14 @@ class Slots:
             return self.slot(self._next - 1)
 
     def give_back(self, number: int) -> None:
-        """Free the slot with that *number*."""
+        """Free slot *number*."""
         with self._lock:
             self._free.append(number)
 
     def close(self) -> None:
-        """Let go of the memory, unless threads still read into it. What is stored elsewhere keeps its contents."""
+        """Let go of the memory, unless threads still read into it. A descriptor stored elsewhere keeps the contents."""
         try:
             self._memory.close()
-        except BufferError:  # the process ends, and they with it
+        except BufferError:  # threads still read into it: they end with the process
             return
         os.close(self.fd)

@@ -21,24 +21,24 @@ _TCP_CLOSE_WAIT = 8
 
 
 def consumed_bytes(sock: socket.socket, default: int) -> int:
-    """Return how many bytes have been read from *sock*, by whomever; *default* where the kernel does not count."""
+    """Return how many bytes any process has read from *sock*; *default* where the kernel does not count."""
     try:
         unread = _unread(sock)
         while True:
             info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
             before, unread = unread, _unread(sock)
-            if before == unread:  # nothing has come in between
+            if before == unread:  # nothing came between the two looks
                 break
     except (OSError, ValueError):  # not TCP; closed
         return default
     if len(info) < _TCP_INFO_BYTES or not info[0]:
         return default
     (received,) = struct.unpack_from("@Q", info, _TCP_INFO_BYTES - 8)
-    return int(received) - (info[0] == _TCP_CLOSE_WAIT) - unread  # the peer's FIN is counted
+    return int(received) - (info[0] == _TCP_CLOSE_WAIT) - unread  # the peer's FIN counts as one
 
 
 def thaw(sock: socket.socket) -> None:
-    """Take what the peer says again. Until entries of version 3, a predecessor left its sockets with a filter."""
+    """Let in what the peer says. A predecessor that wrote entries older than version 3 put a filter in its way."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 

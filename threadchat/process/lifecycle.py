@@ -1,13 +1,14 @@
 """
 The life of a daemon's process: its signals, what it tells systemd, and how it ends.
 
-SIGTERM and SIGINT stop it; SIGHUP reloads the configuration; SIGUSR2 replaces the program, in the same process,
-without closing one connection, if a rehearsal says that the new one would start. Where systemd keeps the connections
-(FileDescriptorStoreMax=), SIGTERM leaves them to the next process, unless SIGUSR1 came before: then nobody will go on
-with them, and they are told goodbye.
+SIGTERM and SIGINT stop it. SIGHUP reloads the configuration. SIGUSR2 replaces the program, in the same process, if a
+rehearsal says that the new program would start. No connection is closed then, except those of worker servers.
 
-All of this is the main thread's. It waits for signals, and in between pets the watchdog and shows a status. What there
-is to start and to stop it knows as a :class:`Service` only.
+Where systemd keeps the connections (FileDescriptorStoreMax=), SIGTERM and SIGINT leave them to the next process. If
+SIGUSR1 came before, there will be no next process, and the connections are told goodbye.
+
+All of this runs in the main thread. It waits for signals, and in between pets the watchdog and shows a status. It knows
+what there is to start and to stop only as a :class:`Service`.
 """
 
 from __future__ import annotations
@@ -34,25 +35,26 @@ from threadchat.process.watchdog import Watchdog
 
 STATUS_SECONDS = 5.0
 
-#: How long a new program may take to say whether it would start, in seconds. Meanwhile nobody pets the watchdog, which
-#: gives us 30 in our unit file.
+#: How long a new program may take to say whether it would start, in seconds. Nobody pets the watchdog meanwhile; our
+#: unit file sets that to 30 seconds.
 REHEARSAL_SECONDS = 10.0
 
-#: In the environment of that new program: its addresses are taken, by the one that asks. See :func:`rehearse`.
+#: A variable in the environment of that new program. It says that the addresses are taken by the program that asks. See
+#: :func:`rehearse`.
 REHEARSAL = "THREADCHAT_REHEARSAL"
 
-#: Of what it says so much is worth a place in the log, in characters: the end of a traceback.
+#: The log gets the last so many characters of the new program's errors: enough for the end of a traceback.
 MAX_PROBLEM = 2000
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Service(Protocol):
-    """What a process is for: daemon.Daemon, which says what these do."""
+    """What a process runs: daemon.Daemon. More about each method is there."""
 
     @property
     def owned_names(self) -> Sequence[str]:
-        """The names of the inherited descriptors that are not systemd's."""
+        """The names of the listeners that this process, or a predecessor, has bound itself."""
 
     @property
     def has_predecessor(self) -> bool:
@@ -68,19 +70,19 @@ class Service(Protocol):
         """End everything."""
 
     def dismiss_stored(self) -> None:
-        """Let go of what a predecessor has left. Instead of ``start``."""
+        """Let go of what a predecessor has left. Called instead of ``start``."""
 
     def descriptors(self) -> Mapping[str, Sequence[int]]:
-        """Return what a service manager is to keep for a successor, by name."""
+        """Return the descriptors that a service manager is to keep for a successor, by name."""
 
     def hand_over(self) -> Mapping[str, Sequence[int]]:
-        """End, but for what a successor goes on with; return the descriptors that it inherits, by name."""
+        """End all but what a successor goes on with; return the descriptors that it inherits, by name."""
 
     def reconfigure(self, config: Config) -> Sequence[str]:
-        """Use what can be changed; return what cannot."""
+        """Use the options that can be changed now; return those that need a restart."""
 
     def traffic(self) -> tuple[int, int, int]:
-        """Return how many people, rooms and, so far, messages there are."""
+        """Return how many people and rooms there are, and how many messages there have been so far."""
 
 
 class Build(Protocol):
@@ -101,9 +103,9 @@ class Build(Protocol):
 
 def run(build: Build, config: Config, log: Log, reread: Callable[[], Config] | None = None) -> int:
     """
-    Run a service until it is told to stop; return the exit status. *reread* returns the configuration as it is then.
+    Run a service until it is told to stop; return the exit status. *reread* reads the configuration again.
 
-    A second signal to stop ends the process at once, with the status a shell expects of it.
+    A second signal to stop ends the process at once, with the status that a shell expects then (128 and its number).
     """
     return Lifecycle(build, config, log, reread).run()
 
@@ -137,7 +139,7 @@ class Lifecycle:
             return 0
         stored = self._store()
         self._notifier.ready()
-        final = not stored  # nobody would go on with the connections
+        final = not stored  # if nothing is stored, nobody would go on with the connections
         status = _Status(self._service, self._notifier)
         while True:
             match self._next_signal(status):
@@ -167,11 +169,11 @@ class Lifecycle:
             self._listen_for_signals()
             self._service.start_workers()
             self._waiting = False
-            with _blocked_signals():  # in all its threads, which inherit that: signals are for this one
+            with _blocked_signals():  # all its threads inherit that, so signals come to this one
                 self._service.start()
-            # What is here now stays: the collector need not look at it again and again. And what a connection is made
-            # of makes no cycles: to look for them as often as Python does by itself would be a tenth of the work for
-            # a newcomer.
+            # The objects that exist now stay, so the collector need not look at them again and again. The objects of a
+            # connection make no cycles. To look for cycles as often as Python does by default would be a tenth of the
+            # work for a newcomer.
             gc.freeze()
             gc.set_threshold(50_000, 20)
             gc.enable()
@@ -180,7 +182,7 @@ class Lifecycle:
             if isinstance(problem, _Cancelled):
                 self._log.info("start_cancelled")
             self._notifier.stopping()
-            # What systemd keeps is for its next attempt, unless it has said that there will be none.
+            # What systemd keeps is for its next attempt, unless it has said (SIGUSR1) that there will be none.
             told = {self._signals.get() for _ in range(self._signals.qsize())}
             another = "FDSTORE" in os.environ and self._service.has_predecessor and signal.SIGUSR1 not in told
             if not another:
@@ -191,11 +193,11 @@ class Lifecycle:
     def _listen_for_signals(self) -> None:
         for number in _SIGNALS:
             signal.signal(number, self._note)
-        # They may have been blocked by whoever has replaced itself with this program.
+        # A predecessor that has become this program has left them blocked.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _next_signal(self, status: _Status) -> int:
-        """Wait for a signal; meanwhile, look after the watchdog and the status."""
+        """Wait for a signal. Meanwhile, look after the watchdog and the status."""
         beat = self._watchdog.interval_seconds
         tick = min(beat or STATUS_SECONDS, STATUS_SECONDS) if self._notifier.listened_to else None
         while True:
@@ -206,12 +208,12 @@ class Lifecycle:
             status.show()
 
     def _store(self) -> bool:
-        """Have systemd keep what a successor needs; return whether it does: ``FDSTORE`` says whether it can."""
+        """Have systemd keep what a successor needs; return whether it does. ``FDSTORE`` is set where it can."""
         for name, fds in self._service.descriptors().items():
             if not self._service.has_predecessor:
-                self._notifier.discard(name)  # of one with which nobody can go on
+                self._notifier.discard(name)  # from a predecessor that nobody can go on with
             self._notifier.store(name, *fds)
-        # Set by systemd 254 and newer, sd_notify(3), and by our unit file for those before.
+        # systemd 254 and newer set FDSTORE, sd_notify(3). Our unit file sets it for older ones.
         return self._notifier.barrier() and "FDSTORE" in os.environ
 
     def _stop(self, why: str, final: bool) -> None:
@@ -240,7 +242,7 @@ class Lifecycle:
             self._notifier.ready()
 
     def _replace(self) -> None:
-        """Become the program as it is installed now, with the same arguments and all connections, if it would start."""
+        """Become the program as it is installed now, with the same arguments and the connections, if it would start."""
         if problem := rehearse(self._placement):
             self._log.error("replace_refused", problem=problem)
             return
@@ -248,7 +250,7 @@ class Lifecycle:
         self._notifier.reloading()
         with _blocked_signals():  # until the new program has its handlers
             fds = self._service.hand_over()
-            while not self._signals.empty():  # what has come meanwhile is the new program's
+            while not self._signals.empty():  # signals that came meanwhile are for the new program
                 os.kill(os.getpid(), self._signals.get())
             if self._placement:
                 release(0, self._placement)
@@ -257,9 +259,10 @@ class Lifecycle:
 
 def rehearse(placement: Placement | None, seconds: float = REHEARSAL_SECONDS) -> str:
     """
-    Return why this program's newest version would not start with its arguments; nothing if it would.
+    Return why the newest version of this program would not start with the same arguments; "" if it would.
 
-    It is loaded, with its configuration, as far as can be done beside this one: without its sockets and workers.
+    The new version loads itself and its configuration. It opens no sockets and starts no workers, as these would be in
+    the way of this process.
     """
     command = [sys.executable, *sys.orig_argv[1:], "--dry-run"]
     environment = {**os.environ, REHEARSAL: "1"}
@@ -283,7 +286,7 @@ def rehearse(placement: Placement | None, seconds: float = REHEARSAL_SECONDS) ->
 
 
 def become(fds: Mapping[str, Sequence[int]], owned: Collection[str], variables: Mapping[str, str]) -> None:
-    """Replace this process's program by its own newest version, which inherits *fds*. Does not return."""
+    """Replace this process's program by the newest version of it, which inherits *fds*. Does not return."""
     os.execve(sys.executable, sys.orig_argv, {**os.environ, **variables, **hand_down(fds, owned)})  # noqa: S606
 
 
@@ -306,7 +309,7 @@ class _Status:
         self._messages = 0
 
     def show(self) -> None:
-        """Show it, if it was shown long enough ago."""
+        """Show it, unless it was shown less than ``STATUS_SECONDS`` ago."""
         now = time.monotonic()
         if (passed := now - self._shown_at) < STATUS_SECONDS:
             return

@@ -1,13 +1,13 @@
 """
 What systemd and a daemon say to each other: inherited descriptors, and notifications.
 
-What systemd hands over is read once, at start, by the main thread, and taken out of the environment, so that
-worker processes do not believe it was meant for them. A :class:`Notifier` may be used from any thread: each
-message is one datagram on a socket of its own. Started by hand, there is nothing to inherit and every
-notification goes nowhere. :func:`hand_down` hands descriptors to a new image of this process in the same way.
+The main thread reads once, at start, what systemd hands over. It removes those variables from the environment, so
+worker processes do not believe that they are meant for them. Any thread may use a :class:`Notifier`: each message is
+one datagram on a socket of its own. A daemon started by hand inherits nothing, and its notifications go nowhere.
+:func:`hand_down` hands descriptors to a new image of this process in the same way as systemd does.
 
 Sources: sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3), https://systemd.io/FILE_DESCRIPTOR_STORE/.
-Not here: what makes the daemon worth petting (watchdog.py), what is put in the store (net/).
+Not here: when the watchdog is to be petted (watchdog.py), and what is put in the store (net/).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import socket
 import time
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 
-#: The first inherited descriptor, by protocol.
+#: The number of the first inherited descriptor, as the protocol has it.
 _FIRST = 3
 #: A variable of our own, beside systemd's.
 _OWNED = "THREADCHAT_OWNED_FDNAMES"
@@ -28,9 +28,9 @@ _OWNED = "THREADCHAT_OWNED_FDNAMES"
 
 def listen_fds(environ: MutableMapping[str, str] = os.environ) -> dict[str, list[int]]:
     """
-    Take what was handed over: descriptors by ``FileDescriptorName=`` or ``FDNAME=``, in systemd's order.
+    Take the descriptors that were handed over, by ``FileDescriptorName=`` or ``FDNAME=``, in systemd's order.
 
-    They are made close-on-exec and the variables are removed, so a second call finds nothing. Descriptors
+    They are made close-on-exec. The variables are removed, so a second call finds nothing. Descriptors
     that were meant for another process (``LISTEN_PID``) are left alone.
     """
     pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
@@ -46,7 +46,7 @@ def listen_fds(environ: MutableMapping[str, str] = os.environ) -> dict[str, list
 
 
 def owned_names(environ: MutableMapping[str, str] = os.environ) -> frozenset[str]:
-    """Take the names of those descriptors that were not systemd's in the first place: a predecessor's own."""
+    """Take the names of the descriptors that a predecessor opened itself, and did not get from systemd."""
     return frozenset(environ.pop(_OWNED, "").split(":"))
 
 
@@ -54,17 +54,18 @@ def hand_down(fds: Mapping[str, Sequence[int]], owned: Collection[str]) -> dict[
     """
     Put *fds* where :func:`listen_fds` looks for them after an ``exec`` in this process; return its variables.
 
-    *owned* are the names of those that the next program is to clean up after, see :func:`owned_names`.
+    *owned* are the names of the descriptors that the next program is to clean up after, see :func:`owned_names`.
 
-    Whatever else had those low numbers is closed: every other thread must have stopped using descriptors, and
-    the ``exec`` must follow at once. (Started by systemd, they mostly are those that were inherited.)
+    The descriptors get the numbers from 3 on. Other descriptors with these numbers are closed. So every other thread
+    must have stopped using descriptors, and the ``exec`` must follow at once. (In a process that systemd has started,
+    most of these numbers belong to inherited descriptors anyway.)
     """
     named = [(name, fd) for name, group in fds.items() for fd in group]
     aside = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST + len(named)) for _, fd in named]
     for number, fd in enumerate(aside, start=_FIRST):
         os.dup2(fd, number, inheritable=True)
     return {
-        "LISTEN_PID": str(os.getpid()),  # exec keeps it
+        "LISTEN_PID": str(os.getpid()),  # exec keeps the process id
         "LISTEN_FDS": str(len(named)),
         "LISTEN_FDNAMES": ":".join(name for name, _ in named),
         _OWNED: ":".join(owned),
@@ -75,8 +76,8 @@ class Notifier:
     """
     Tells systemd how the daemon is, and gives it descriptors to keep.
 
-    ``address`` is ``NOTIFY_SOCKET``, None where nobody listens; ``watchdog_seconds`` is ``WatchdogSec=``, or
-    None. Telling never raises: a daemon does not stop serving because its supervisor cannot be told.
+    ``address`` is ``NOTIFY_SOCKET``, or None where nobody listens. ``watchdog_seconds`` is ``WatchdogSec=``, or
+    None. Nothing here raises: a daemon does not stop serving because its supervisor cannot be told.
     """
 
     def __init__(self, address: str | None, watchdog_seconds: float | None = None) -> None:
@@ -132,7 +133,7 @@ class Notifier:
         return self.notify("WATCHDOG=1")
 
     def store(self, name: str, *fds: int) -> bool:
-        """Have *fds* outlive this process: the next one's :func:`listen_fds` has them as *name*."""
+        """Have *fds* outlive this process: in the next one, :func:`listen_fds` returns them as *name*."""
         return self.notify("FDSTORE=1", f"FDNAME={name}", fds=fds)
 
     def discard(self, name: str) -> bool:

@@ -1,9 +1,10 @@
 """
 Proof of life: every loop that matters has a heartbeat, and the daemon is alive while all of them beat.
 
-The threads that do the work beat; the main thread checks, and pets systemd's watchdog only if nobody has
-fallen silent. There is no thread that only pets: it would hide the very hang it is there to show.
-No socket here (systemd.py has it) and no clock: "silent" means between two calls of :meth:`Watchdog.check`.
+The threads that do the work beat. The main thread checks, and pets systemd's watchdog only if no heartbeat
+is silent. There is no thread that only pets: it would hide the very hang it is there to show.
+There is no socket here (systemd.py has it) and no clock: "silent" means that there was no beat between two
+calls of :meth:`Watchdog.check`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from threadchat.base.heartbeat import Heartbeat
 
 class Watchdog:
     """
-    Pets as long as every heartbeat beats. Heartbeats may be added by any thread, and are watched as long as
-    somebody holds them: a room's, as long as there is the room.
+    Pets as long as every heartbeat beats. Any thread may add a heartbeat. It is watched as long as somebody
+    holds it: a room's heartbeat, for example, as long as the room exists.
 
-    ``interval_seconds`` is how often to call :meth:`check`: four times within *patience_seconds* (systemd's
-    ``WatchdogSec=``), so that a loop that is late once, on a busy machine, is forgiven. None: there is no
+    ``interval_seconds`` is the time between two calls of :meth:`check`: a quarter of *patience_seconds* (systemd's
+    ``WatchdogSec=``), so that a loop that is late once, on a busy machine, is forgiven. None means that there is no
     watchdog, and no need to check.
     """
 
@@ -39,7 +40,7 @@ class Watchdog:
         return heartbeat
 
     def check(self) -> list[str]:
-        """Pet, unless somebody has been silent since the last check; return the names of those."""
+        """Pet, unless a heartbeat has been silent since the last check. Return the names of the silent ones."""
         with self._lock:
             heartbeats = list(self._heartbeats)
         silent = [heartbeat.name for heartbeat in heartbeats if heartbeat.silent()]
