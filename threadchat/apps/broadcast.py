@@ -51,5 +51,5 @@ class BroadcastApp(App):
         self._connection.close(CloseReason.ERROR)
 
     def closed(self, reason: CloseReason) -> None:
-        """Be a receiver no longer."""
+        """Stop being a receiver."""
         self._fanout.discard(self._member)

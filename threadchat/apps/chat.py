@@ -50,7 +50,7 @@ class ChatApp(App):
         self._flood = TokenBucket(limits.flood_lines_per_second, limits.flood_burst_lines, time.monotonic)
         self._session = Session(hub, connection, self._quit, server.ask_name)
         self._heard = False  # whether what has come is known to be text
-        self._first: list[bytes] = []  # the first reads, until it is known
+        self._first: list[bytes] = []  # the first reads, until it is known whether they are text
         self._settled = False  # whether the decoder was settled when it was last saved
         self._held: list[str] = []  # lines from the peer that flood control holds back
         self.lines_in: int = 0
@@ -192,7 +192,7 @@ class ChatApp(App):
         """
         Say the lines that are held back, as fast as flood control allows. The first *allowed* may be said at once.
 
-        If the lines are *saved* for a successor, the others are saved again before some are said: no line is said twice.
+        If they are *saved* for a successor, those to be said are struck from there first. So no line is said twice.
         """
         while self._held:
             allowed = allowed or self._flood.take(up_to_command(self._held))

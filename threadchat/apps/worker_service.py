@@ -38,7 +38,7 @@ class WorkerService:
 
     def start(self, *, wait: bool) -> None:
         """
-        Start all workers and *wait* until they are ready. Or start them in the background, and keep trying.
+        Start all workers. Either *wait* until they are ready, or start them in the background and keep trying.
 
         Raises RpcError or ListenError, and if it waits also WorkerStartError. Nothing is left running then.
         """

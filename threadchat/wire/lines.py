@@ -107,7 +107,7 @@ class LineDecoder:
 
     @property
     def settled(self) -> bool:
-        """Whether a line client is between two lines. Nothing that matters has then changed since its last line."""
+        """Whether the peer is a line client and between two lines. All such states are alike."""
         return self._line_client and not self._partial and not self._skipped_bytes
 
     def state(self) -> DecoderState:

@@ -55,7 +55,7 @@ _STACKING = f"{_MARKS}{_JOINERS}\U00010000-\U0010ffff"
 # The first pattern finds nothing in most text. Such text costs this one search only.
 _NOTABLE = re.compile(f"[{_KEYS}{_UNSAFE}{_STACKING}]")
 _HARMFUL = re.compile(f"[{_KEYS}{_UNSAFE}{_TAGS}]")
-_STACK = re.compile(f"[{_STACKING}][{_STACKING}]{{{MOST_MARKS}}}")  # first character apart: sre skips faster
+_STACK = re.compile(f"[{_STACKING}][{_STACKING}]{{{MOST_MARKS}}}")  # the first character apart: so sre skips faster
 _KEY = re.compile(f"[{_KEYS}]")
 _UNSAFE_OR_FLAG = re.compile(f"({_FLAGS})|[{_UNSAFE}{_TAGS}]")
 
