@@ -1,7 +1,8 @@
 """
 A room with a bot, in a worker: what somebody says goes to everybody, and the bot answers ``!roll`` and ``!help``.
 
-RoadRunner can only answer whoever has just spoken; ``tcp.Broadcast`` reaches all connections of a server.
+RoadRunner can answer only the client that has just spoken. threadchat's ``tcp.Broadcast`` reaches all connections of a
+server.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ worker = TcpWorker()
 
 
 def handle(request: Request) -> None:
-    """Pass on what was said, and the bot's answer to it."""
+    """Greet, or pass on what was said and the bot's answer to it."""
     guest = f"guest-{request.uuid[:4]}"
     if request.event is TcpEvent.CONNECTED:
         worker.respond(f"You are {guest}. !roll rolls a die.\r\n")

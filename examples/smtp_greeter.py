@@ -1,7 +1,7 @@
 """
 A mail server that talks politely and takes no mail: the beginning of an SMTP server (RFC 5321), in a worker.
 
-Any number of workers may serve one client, a command each, so nothing is remembered here.
+Each command of a client may go to another worker, so nothing is remembered here.
 """
 
 from __future__ import annotations

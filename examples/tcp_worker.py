@@ -15,7 +15,7 @@ worker = TcpWorker()
 
 
 def handle(request: Request) -> None:
-    """Answer one event, with exactly one of close, read and respond."""
+    """Answer one event by calling exactly one of close, read and respond."""
     if request.event is TcpEvent.CONNECTED:
         # You can close a connection according to your restrictions.
         if not request.remote_addr.startswith("127.0.0.1:"):
@@ -40,5 +40,5 @@ def handle(request: Request) -> None:
     # TcpEvent.CLOSE: clean up. It needs no answer.
 
 
-# An exception in handle is logged and closes the connection that it was about; the worker goes on.
+# An exception in handle is logged, and closes the connection that the event came from. The worker goes on.
 worker.serve(handle)

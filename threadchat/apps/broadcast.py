@@ -1,4 +1,4 @@
-"""The broadcast app: every byte to every connection, in one order for all."""
+"""The broadcast app: every byte goes to every connection, in one order for all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from threadchat.net.handler import App
 
 
 class BroadcastMember:
-    """A connection as the fan-out knows it: bytes are never rewritten."""
+    """A connection as the fan-out knows it. Bytes are sent as they are."""
 
     __slots__ = ("send",)
 
@@ -20,7 +20,7 @@ class BroadcastMember:
 
 
 class BroadcastApp(App):
-    """What one read brings stays in one piece. With ``echo_sender`` the sender is a receiver too."""
+    """Keeps the bytes of one read in one piece. With ``echo_sender`` the sender is a receiver too."""
 
     __slots__ = ("_author", "_connection", "_fanout", "_member")
 
@@ -39,7 +39,7 @@ class BroadcastApp(App):
         self._fanout.post(Message(self._author, data))
 
     def state(self) -> dict[str, Any]:
-        """Nothing has to be known to go on."""
+        """Return an empty state: a successor needs to know nothing."""
         return {}
 
     def restore(self, state: dict[str, Any], intact: bool) -> None:
@@ -47,9 +47,9 @@ class BroadcastApp(App):
         self.connected()
 
     def missed(self) -> None:
-        """Not every byte has been sent: end it."""
+        """End the connection: some bytes were not sent."""
         self._connection.close(CloseReason.ERROR)
 
     def closed(self, reason: CloseReason) -> None:
-        """Be a receiver no longer."""
+        """Stop being a receiver."""
         self._fanout.discard(self._member)

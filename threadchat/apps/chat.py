@@ -1,7 +1,7 @@
 """
-The chat app: one connection's bytes to its session's lines, through telnet, framing and flood control.
+The chat app turns one connection's bytes into its session's lines: telnet, then framing, then flood control.
 
-Each stage is a pure object; this is where they meet the connection and its clock.
+Each stage is a pure object. This module joins the stages to the connection and its clock.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ class ChatApp(App):
         self._decoder = LineDecoder(limits.max_line_bytes)
         self._flood = TokenBucket(limits.flood_lines_per_second, limits.flood_burst_lines, time.monotonic)
         self._session = Session(hub, connection, self._quit, server.ask_name)
-        self._heard = False  # what has come is text
-        self._first: list[bytes] = []  # the first reads, until that is known
-        self._settled = False  # the decoder was, when it was saved
-        self._held: list[str] = []  # taken from the peer, and held back by flood control
+        self._heard = False  # whether what has come is known to be text
+        self._first: list[bytes] = []  # the first reads, until it is known whether they are text
+        self._settled = False  # whether the decoder was settled when it was last saved
+        self._held: list[str] = []  # lines from the peer that flood control holds back
         self.lines_in: int = 0
 
     @property
     def patience(self) -> float | None:  # type: ignore[override]
-        """As long as an unfinished line may be quiet before it counts as one, or unclear first bytes as text."""
+        """Seconds of silence after which an unfinished line counts as whole, or unclear first bytes as text."""
         return UNCLEAR_SECONDS if self._first else self._decoder.patience
 
     def connected(self) -> None:
@@ -65,7 +65,7 @@ class ChatApp(App):
         self._session.greet(self._welcome)
 
     def received(self, data: bytes) -> None:
-        """Take what was read: telnet out, lines out, and on to the session."""
+        """Take what was read: remove telnet, make lines, and pass them to the session."""
         if not self._heard:
             self._judge(data)
             return
@@ -77,7 +77,7 @@ class ChatApp(App):
         feed = self._decoder.feed(text)
         settled = self._decoder.settled
         if not settled or not self._settled or text is not data:
-            # Before anything is said: after a crash, lines may be missing, but halves of two are never one.
+            # Save before anything is said. After a crash, lines may be missing, but two halves never become one line.
             self._settled = settled
             self.save()
             if _CTRL_C in text:
@@ -96,10 +96,10 @@ class ChatApp(App):
         self._speak(line)
 
     def closed(self, reason: CloseReason) -> None:
-        """Say what was left unfinished, if the peer ended properly, and leave."""
+        """Leave. If the peer ended properly, say its unfinished line first."""
         if reason is CloseReason.EOF:
             self._accept_first()
-            self._session.receive(self._lines(self._decoder.flush()))  # nothing is left to be slowed down
+            self._session.receive(self._lines(self._decoder.flush()))  # no flood control: nothing more can come
         self._session.leave()
 
     def state(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class ChatApp(App):
         }
 
     def restore(self, state: dict[str, Any], intact: bool) -> None:
-        """Be that person again, in the room they were in."""
+        """Be the person of *state* again, in the room they were in."""
         self._heard = state["heard"]
         self._first = [data.encode("latin-1") for data in state.get("first", ())]  # older versions had none
         self.lines_in = state["lines_in"]
@@ -130,19 +130,19 @@ class ChatApp(App):
             self._decoder.flush()
 
     def missed(self) -> None:
-        """Say so. What was sent last may be half a line: end that first."""
+        """Say that lines may be missing. The last line sent may be only a half, so end it first."""
         self._connection.send(b"\n")
         self.notify("Some lines may be missing here.")
 
     def resumed(self) -> None:
-        """Say what was held back, and go on reading what the room has said meanwhile."""
+        """Go on reading what the room has said meanwhile, and say the lines that were held back."""
         self._session.resume()
         self._say_held(saved=True)
         if self._heard:
             self._accept_first()
 
     def save(self) -> None:
-        """Note everything about this person where a successor finds it."""
+        """Save everything about this person where a successor finds it."""
         if self._connection.kept:
             self._connection.save()
 
@@ -151,10 +151,10 @@ class ChatApp(App):
         self._session.member.notice(text)
 
     def _judge(self, data: bytes) -> None:
-        """Find out whether the first reads, of which *data* is the last, are text: only then go on with them."""
+        """Judge the first reads, the last of which is *data*. Go on with them only if they are text."""
         self._first.append(data)
         text, _ = TelnetFilter().feed(b"".join(self._first))
-        verdict = judge(text) if text else Verdict.TEXT  # telnet commands come from telnet clients
+        verdict = judge(text) if text else Verdict.TEXT  # only telnet commands: it is a telnet client
         if verdict is Verdict.TEXT:
             self._accept_first()
         elif verdict is Verdict.UNCLEAR:
@@ -164,21 +164,21 @@ class ChatApp(App):
             self._connection.end(CloseReason.WRONG_PROTOCOL)
 
     def _accept_first(self) -> None:
-        """Take the first reads for text, one after the other, as they came."""
+        """Accept the first reads as text, one after the other, as they came."""
         self._heard = True
         several = len(self._first) > 1
         while self._first:
             data = self._first.pop(0)
             if several:
-                self.save()  # before it is said, as ever
+                self.save()  # before its lines are said, as always
             self.received(data)
 
     def _speak(self, data: bytes) -> None:
-        """Pass *data*, whole lines, to the session, no faster than flood control lets it."""
+        """Pass *data*, whole lines, to the session, no faster than flood control allows."""
         lines = self._lines(data)
         if not lines:
             return
-        if b"/" in data:  # there may be commands, and what they cost is known once they have run
+        if b"/" in data:  # there may be commands, whose cost is known only once they have run
             self._held = lines
             self._say_held()
         elif (allowed := self._flood.take(len(lines))) == len(lines):
@@ -190,9 +190,9 @@ class ChatApp(App):
 
     def _say_held(self, allowed: int = 0, saved: bool = False) -> None:
         """
-        Say the lines that are held back as flood control allows; *allowed* are already.
+        Say the lines that are held back, as fast as flood control allows. The first *allowed* may be said at once.
 
-        While a successor would find them *saved*, it must be told before they are said: none is said twice.
+        If they are *saved* for a successor, those to be said are struck from there first. So no line is said twice.
         """
         while self._held:
             allowed = allowed or self._flood.take(up_to_command(self._held))
@@ -212,7 +212,7 @@ class ChatApp(App):
             saved |= self._settle()
 
     def _settle(self) -> bool:
-        """Save what the session's commands have changed, and take what they cost. Returns whether there was any."""
+        """Save what the session's commands have changed, and charge their cost. Return whether anything has changed."""
         if not self._session.changed:
             return False
         self._session.changed = False
@@ -222,7 +222,7 @@ class ChatApp(App):
         return True
 
     def _lines(self, data: bytes) -> list[str]:
-        """Return *data*, whole lines, as text, counted."""
+        """Return *data*, which is whole lines, as text. Count the lines."""
         if not data:
             return []
         lines = decode(data, typed=True).split("\n")[:-1]

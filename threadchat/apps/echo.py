@@ -1,4 +1,4 @@
-"""The echo app (RFC 862): every byte comes back, as it was, at once."""
+"""The echo app (RFC 862): every byte comes back unchanged, at once."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class EchoApp(App):
         self._connection.wait_sent()
 
     def missed(self) -> None:
-        """Not every byte has come back: end it."""
+        """End the connection: some bytes have not come back."""
         self._connection.close(CloseReason.ERROR)
 
     def state(self) -> dict[str, Any]:
-        """Nothing has to be known to go on."""
+        """Return an empty state: a successor needs to know nothing."""
         return {}

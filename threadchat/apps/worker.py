@@ -1,9 +1,10 @@
 """
-The worker app: a connection's events to the pool, the workers' verdicts back to the connection.
+The worker app passes a connection's events to the pool, and the workers' verdicts back to the connection.
 
-RoadRunner's contract, kept more strictly: one event per message, CLOSE once and last if CONNECTED was told. A
-connection has one event at a time: the next one waits for the verdict, and for the client to take the answer, which
-slows a client down to what it and the pool can do. What workers can do over RPC is in worker_connections.py.
+It keeps RoadRunner's contract more strictly than RoadRunner does. Each message is one event. CLOSE comes once and
+last, if a worker was told of CONNECTED. A connection has one event at a time. The next event waits until the verdict
+has come and the client has taken the answer. This slows a client down to what it and the pool can do.
+What workers can do over RPC is in worker_connections.py.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class WorkerApp(App):
     """
     One client of the workers.
 
-    While an event is with a worker, or waits for one, ``_settled`` is held; whichever thread brings the answer
-    acts on it and releases. So this connection's thread is back at reading while others work for it.
+    ``_settled`` is held while an event waits for a worker or is with one. The thread that brings the answer acts on
+    it and releases the lock. Meanwhile the connection's own thread can read on.
     """
 
     def __init__(
@@ -49,11 +50,11 @@ class WorkerApp(App):
         self._announced = False  # whether a worker knows of this connection
         self._idle_seconds = server.limits.idle_timeout
         self._heard_at = time.monotonic()
-        #: As long as an event may wait for a worker, or a client may be silent.
+        #: Seconds that an event may wait for a worker, or that a client may be silent: the smaller of the two.
         self.patience = min(pool.patience, self._idle_seconds or pool.patience)
 
     def connected(self) -> None:
-        """Announce the connection, unless there is nobody to announce it to."""
+        """Announce the connection to a worker, or end it if no worker can be expected."""
         if not self._pool.available:
             self._connection.end(CloseReason.WORKER)
             return
@@ -62,7 +63,7 @@ class WorkerApp(App):
         self._tell(self._context.connected, b"")
 
     def received(self, data: bytes) -> None:
-        """Pass on each message that *data* completes, as long as the verdicts let the connection live."""
+        """Pass on each message that *data* completes, unless the connection has been ended meanwhile."""
         if self._idle_seconds:
             self._heard_at = time.monotonic()
         try:
@@ -89,7 +90,7 @@ class WorkerApp(App):
             self._connection.end(CloseReason.IDLE)
 
     def closed(self, reason: CloseReason) -> None:
-        """Pass on an unfinished message, if the peer ended properly, and say that this was all."""
+        """Tell a worker of the end. If the peer ended properly, pass on its unfinished message first."""
         self._settle()
         self._connections.discard(self._context.uuid)
         if reason is CloseReason.EOF and (rest := self._decoder.flush()):
@@ -101,7 +102,7 @@ class WorkerApp(App):
             try:
                 self._pool.exec(encode_with_context(self._context.close, b""), closing=True)
             except Unanswered:
-                pass  # as in the example of RoadRunner's own documentation
+                pass  # CLOSE needs no answer: the example in RoadRunner's documentation gives none
             except WorkerError as problem:
                 self._complain(problem)
 
@@ -114,14 +115,14 @@ class WorkerApp(App):
             self._answered(problem)
 
     def _settle(self) -> None:
-        """Wait until the last event has been answered, or has waited too long for a worker."""
+        """Wait until the last event has been answered, or has waited for a worker too long."""
         while not self._settled.acquire(timeout=self._pool.patience):
             if self._job:
                 self._pool.withdraw(self._job)
         self._settled.release()
 
     def _answered(self, outcome: Outcome) -> None:
-        """Do what a worker says, or end the connection if none has answered. Called by whichever thread has it."""
+        """Do what a worker says, or end the connection if none has answered. Any thread may call."""
         connection = self._connection
         if isinstance(outcome, WorkerError):
             if self._event == "CONNECTED" and isinstance(outcome, NoFreeWorker):

@@ -1,7 +1,7 @@
 """
-The connections that workers can reach over RPC without having been asked by them: close, write, broadcast.
+The connections that workers can close, write to and broadcast to over RPC, at any time and without an event.
 
-Callable from any thread. RoadRunner has the first only.
+Callable from any thread. RoadRunner has only the closing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from threadchat.workers.rpc_server import Method
 
 
 class WorkerConnection:
-    """A connection as workers can reach it, and as the fan-out knows it: bytes are never rewritten."""
+    """A connection as workers can reach it, and as the fan-out knows it. Bytes are sent as they are."""
 
     __slots__ = ("_connection", "send", "server")
 
@@ -29,7 +29,7 @@ class WorkerConnection:
         self.server = connection.server
 
     def close(self) -> None:
-        """Close it for its client now, whatever a worker may still want to answer it."""
+        """Close it for its client now. A worker's later answer is not sent any more."""
         self._connection.close(CloseReason.APP)
         self._connection.stop_sending()
 
@@ -43,14 +43,14 @@ class WorkerConnections:
         self._by_server: defaultdict[str, ByteFanout[WorkerConnection]] = defaultdict(lambda: Fanout(send_batch))
 
     def add(self, uuid: str, connection: WorkerConnection) -> None:
-        """Make *connection* one that can be reached."""
+        """Make *connection* reachable, by *uuid* and by its server."""
         with self._lock:
             self._by_uuid[uuid] = connection
             fanout = self._by_server[connection.server]
         fanout.add(connection)
 
     def discard(self, uuid: str) -> None:
-        """Make the connection *uuid* one that cannot be reached any longer."""
+        """Make the connection *uuid* unreachable."""
         with self._lock:
             connection = self._by_uuid.pop(uuid, None)
             fanout = self._by_server[connection.server] if connection else None
@@ -58,13 +58,13 @@ class WorkerConnections:
             fanout.discard(connection)
 
     def methods(self) -> Mapping[str, Method]:
-        """Return what workers can call; only ``tcp.Close`` is RoadRunner's."""
+        """Return what workers can call. RoadRunner has only ``tcp.Close``."""
         return {"tcp.Close": self._close, "tcp.Write": self._write, "tcp.Broadcast": self._broadcast}
 
     def _close(self, uuid: Any) -> bool:
         if connection := self._by_uuid.get(uuid):
             connection.close()
-        return True  # also for one that is not there, as in RoadRunner
+        return True  # also if there is no such connection, as in RoadRunner
 
     def _write(self, argument: Any) -> bool:
         connection, data = self._by_uuid.get(argument["uuid"]), base64.b64decode(argument["data"], validate=True)

@@ -1,8 +1,8 @@
 """
-All that a daemon has for its worker servers: the pool, its supervisor, the RPC socket, who can be reached.
+All that a daemon has for its worker servers: the pool, its supervisor, the RPC socket, the reachable connections.
 
-One for all worker servers of a configuration, started before anything is accepted and stopped after the last
-connection has gone. ``start`` and ``stop`` are for the main thread.
+There is one service for all worker servers of a configuration. It starts before any connection is accepted, and stops
+after the last connection has gone. ``start`` and ``stop`` are for the main thread.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class WorkerService:
 
     def start(self, *, wait: bool) -> None:
         """
-        Start all workers, and *wait* until they are ready; or have them started, come what may.
+        Start all workers. Either *wait* until they are ready, or start them in the background and keep trying.
 
-        Raises RpcError or ListenError, and WorkerStartError after waiting; nothing is left running then.
+        Raises RpcError or ListenError, and if it waits also WorkerStartError. Nothing is left running then.
         """
         config, pool_config = self._config, self._config.tcp.pool
         path = _rpc_path(config.rpc.listen)
@@ -58,11 +58,11 @@ class WorkerService:
             self._undo = undo.pop_all()
 
     def stop(self) -> None:
-        """End the pool, with what it has in flight answered, and all threads."""
+        """Let the pool answer what it has in flight, then end it and all threads."""
         self._undo.close()
 
     def app_factory(self, server: Server) -> Callable[[Connection], WorkerApp]:
-        """Return what makes the apps of *server*'s connections."""
+        """Return a function that makes the app of each of *server*'s connections."""
 
         def make_app(connection: Connection) -> WorkerApp:
             assert self.pool is not None

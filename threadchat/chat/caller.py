@@ -1,4 +1,4 @@
-"""Whoever has typed a command, as far as the commands know it."""
+"""The person who has typed a command, as far as the commands know them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from threadchat.chat.hub import Hub
 from threadchat.chat.member import Member
 from threadchat.chat.room import Room
 
-#: What a command costs, in lines beyond the one typed, if everybody in a room is told what it did. That is as many
-#: lines as flood control lets somebody say in a second. So nobody can annoy others more by it than by talking. The name
-#: that replaces a guest's is free: everybody needs one.
+#: The cost of a command that everybody in a room is told about, in lines beyond the one typed. By default, flood
+#: control lets somebody say as many lines in a second. So nobody can annoy others more by such commands than by
+#: talking. The name that replaces a guest's is free: everybody needs one.
 ANNOUNCED_COST = 20
 
 
 class Caller(Protocol):
-    """Whoever typed a command: a session, as far as the commands know it."""
+    """The session in which a command was typed, as far as the commands know it."""
 
     member: Member
     hub: Hub
     #: What their commands have cost, in lines beyond those typed.
     owed: int
-    #: The words last searched for, and the number before which to go on.
+    #: The words last searched for, and the number before which the next page begins.
     searched: tuple[list[str], int | None] | None
 
     @property
@@ -35,7 +35,7 @@ class Caller(Protocol):
         """Go to the room *wanted*. Raises ChatError."""
 
     def choose(self, *, numbers: bool | None = None, times: bool | None = None) -> None:
-        """Have lines written otherwise from now on."""
+        """Change how lines are written from now on."""
 
     def quit(self) -> None:
         """Say goodbye and end the connection."""

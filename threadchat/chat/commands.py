@@ -24,7 +24,7 @@ MOST_LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One line of the table. ``arguments`` is for the reader; ``required`` counts the words there must be."""
+    """One line of the table. ``arguments`` is for the reader of the help; ``required`` is the least number of words."""
 
     name: str
     arguments: str
@@ -35,7 +35,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """How to type it."""
+        """How to type the command."""
         return f"/{self.name} {self.arguments}".rstrip()
 
 

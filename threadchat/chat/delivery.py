@@ -1,7 +1,7 @@
 """
 How a batch of events reaches the members of a room: encoded once for each wire format in use, one piece a member.
 
-A member who spoke in the batch gets it without what they said. One whose queue has no room is *refused*: it gets
+A member who spoke in the batch gets it without what they said. A member whose queue has no room is *refused*: it gets
 nothing of the batch, and reads the room's history instead (catchup.py).
 """
 
@@ -18,7 +18,7 @@ from threadchat.chat.member import Member
 
 
 class Post(NamedTuple):
-    """An event for every member but its author, who knows what they said."""
+    """An event for every member except its author, who knows it already."""
 
     author: Member | None
     event: Event
@@ -30,17 +30,17 @@ class Post(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The number up to which the room has got with it."""
+        """The number that the room has reached with it."""
         return self.event.last
 
 
 class Rewind(NamedTuple):
-    """No event, but a place in the order: from here on *member* is behind, and has everything up to *position*."""
+    """Not an event, but a place in the order: from here on *member* is behind, and has everything up to *position*."""
 
     member: Member
     position: int
-    last: int  # the number up to which the room has got
-    data: str  # what the member is told then
+    last: int  # the number that the room has reached
+    data: str  # the line that the member is then told
 
 
 class _Encoded:
@@ -54,7 +54,7 @@ class _Encoded:
         self._starts = [0, *accumulate(map(len, pieces))]
 
     def without(self, places: list[int]) -> bytes:
-        """Return it without the posts at *places*, which are in order."""
+        """Return the batch without the posts at *places*, which are in order."""
         return without(self.whole, [(self._starts[place], self._starts[place + 1]) for place in places])
 
 
@@ -68,7 +68,7 @@ def own_places(batch: Sequence[Post]) -> dict[Member, list[int]]:
 
 
 def send_posts(batch: Sequence[Post], own: dict[Member, list[int]], members: Sequence[Member]) -> list[Member]:
-    """Send *batch*, of which each has its *own* posts already, to *members*; return those who were refused."""
+    """Send *batch* to *members*, to each without its *own* posts. Return the members that were refused."""
     refused: list[Member] = []
     encoded: dict[Format, _Encoded] = {}
     for member in members:

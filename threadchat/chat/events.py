@@ -1,9 +1,9 @@
 """
 What happens in a room, as values: an event has a kind, a number, a time, a name and a text.
 
-Numbers are a room's own: dense, rising from 1, never used twice. Several lines that one talker sent at once, or several
-people who came at once, are one event of several lines; it has as many numbers as lines, the first of which is its
-``number``. So nothing is done for each line where nothing has to be. Bytes come later: chat/formats.py.
+Each room has its own numbers: dense, rising from 1, never used twice. Several lines that one talker sent at once are
+one event of several lines. So are several people who came at once. Such an event has as many numbers as lines; the
+first is its ``number``. So no work is done for each line unless it must be. Bytes come later: chat/formats.py.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """What has happened. The values are those of the JSON protocol and of the database."""
+    """What has happened. The values are stored in the database and handed to a successor."""
 
     SAID = "said"
     DID = "did"  # /me
     JOINED = "joined"  # the lines are the names
-    LEFT = "left"  # each line is a name, and, behind a blank, the room it has left for, if it has
+    LEFT = "left"  # each line is a name, or a name, a blank and the room they have left for
     RENAMED = "renamed"  # each line is the old name, a blank, the new name
-    TOPIC = "topic"  # the name is whose doing it is, the line is the topic; empty: there is none any more
-    MODERATED = "moderated"  # the name is whose doing it is, the line says what
+    TOPIC = "topic"  # the name is who set it, the line is the topic; empty: it was removed
+    MODERATED = "moderated"  # the name is who did it, the line says what
 
 
-#: What people have to say. The rest is comings and goings, which history is not for: they never push this out.
+#: What people have to say. The rest is comings and goings. They never push talk out of the history.
 TALK = frozenset((Kind.SAID, Kind.DID, Kind.TOPIC, Kind.MODERATED))
 
 
@@ -49,7 +49,7 @@ class Event(NamedTuple):
         return self.text.split("\n")
 
     def after(self, number: int) -> Event:
-        """Return this event without the lines up to *number*, of which it must have at least one."""
+        """Return this event without the lines up to *number*. At least one line must be left."""
         if number < self.number:
             return self
         skipped = number - self.number + 1

@@ -1,16 +1,15 @@
 """
-Fan-out: one order of messages for many receivers, sent by whoever happens to be there.
+Fan-out: one order of messages for many receivers, sent by one of the threads that have something to say.
 
-A thread that has something to say appends it to the pending list, and becomes the deliverer unless another
-one is. Losers go straight back to reading: what they said is in good hands. The winner takes all
-that is pending as one batch, sends it to every member with one call each, and looks again (flat combining,
-Hendler et al. 2010; ergo's elected writer, one level up). Under load batches grow by themselves; alone,
-a message goes out at once.
+Such a thread appends its message to the pending list. If there is a deliverer already, the thread goes straight back to
+reading: the deliverer sends the message. If there is none, the thread becomes the deliverer. It takes all that is
+pending as one batch, sends it to every member with one call each, and looks again (flat combining, Hendler et al. 2010;
+ergo's elected writer, one level up). Under load the batches grow by themselves. Otherwise a message goes out at once.
 
-What a batch is turned into is not the fan-out's business: it is given a function for that. :func:`send_batch` is the
-one for plain bytes. A chat room has one of its own (delivery.py).
+The fan-out does not know how a batch is sent: it is given a function for that. :func:`send_batch` is the one for plain
+bytes. A chat room has one of its own (delivery.py).
 
-A member can be *paused*: batches pass it by, until it is *resumed* exactly where it has everything else.
+A member can be *paused*: batches pass it by. It is *resumed* once it has everything up to the last batch taken.
 
 Callable from any thread. ``_lock`` guards memory only; no member is called while it is held. Not here:
 sockets, wording, who may say what.
@@ -26,11 +25,11 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from threadchat.base.heartbeat import Heartbeat
 
-#: A talker waits for the deliverer once this much is pending, so that talkers faster than
-#: delivery are slowed (by not being read) instead of filling the memory.
+#: Once this much is pending, a talker waits for the deliverer, and is not read meanwhile. So talkers that are faster
+#: than delivery are slowed down, instead of filling the memory.
 HIGH_WATER_BYTES = 4 * 1024 * 1024
 
-#: How often a deliverer yields to let others speak first.
+#: How often a deliverer yields, at most, to let others speak first.
 MAX_YIELDS = 8
 
 
@@ -46,7 +45,7 @@ R = TypeVar("R", bound=Receiver)
 
 
 class Message(NamedTuple, Generic[R]):
-    """Bytes for every member but the author, who knows what they said."""
+    """Bytes for every member except the author, who knows them already."""
 
     author: R | None
     data: bytes
@@ -57,7 +56,7 @@ class Item(Protocol):
 
     @property
     def data(self) -> Sized:
-        """What is to be sent, or what that is made of."""
+        """What is to be sent, or what it is made from."""
 
 
 I = TypeVar("I", bound=Item)  # noqa: E741, an item
@@ -72,7 +71,7 @@ class Fanout(Generic[M, I]):
 
     def __init__(self, deliver: Callable[[list[I], tuple[M, ...]], None], heartbeat: Heartbeat | None = None) -> None:
         self._deliver = deliver
-        #: Beats for every batch: the deliverer's, whoever that is.
+        #: The deliverer's heartbeat, whichever thread that is. It beats for every batch.
         self._heartbeat = heartbeat or Heartbeat("deliverer")
         self._heartbeat.rest()
         #: Messages taken for delivery so far.
@@ -85,13 +84,13 @@ class Fanout(Generic[M, I]):
         self._snapshot: tuple[M, ...] | None = ()
         self._pending: list[I] = []
         self._pending_bytes = 0
-        self._last: I | None = None  # of the batch that was taken last
+        self._last: I | None = None  # the last item of the batch that was taken last
 
     def __len__(self) -> int:
         return len(self._members)
 
     def add(self, member: M, *, paused: bool = False) -> None:
-        """Make *member* a receiver of everything that is posted from now on, or, *paused*, once it is resumed."""
+        """Make *member* a receiver from the next batch on, or, if *paused*, once it is resumed."""
         with self._lock:
             self._members[member] = None
             if paused:
@@ -99,7 +98,7 @@ class Fanout(Generic[M, I]):
             self._snapshot = None
 
     def discard(self, member: M) -> None:
-        """Make *member* a receiver no longer. A batch already on its way may still reach it."""
+        """Remove *member* from the receivers. A batch that is on its way already may still reach it."""
         with self._lock:
             self._members.pop(member, None)
             self._paused.discard(member)
@@ -117,7 +116,8 @@ class Fanout(Generic[M, I]):
         """
         Let *member* receive the next batch again, if *is_next* says that it has everything up to the last one.
 
-        That is called with the last item of the last batch that was taken. Returns whether the member is not paused.
+        *is_next* gets the last item of the batch that was taken last; None if none was. Return whether *member* is not
+        paused now.
         """
         with self._lock:
             if member in self._paused and is_next(self._last):
@@ -136,15 +136,15 @@ class Fanout(Generic[M, I]):
             return tuple(self._members)
 
     def post(self, *items: I) -> None:
-        """Send *items*, one after the other, after all that was posted before. May deliver for others."""
+        """Send *items*, in order, after all that was posted before. May deliver what others have posted."""
         self.deliver(self.append(*items))
 
     def append(self, *items: I) -> bool:
         """
-        Give *items* their place in the order. Memory only: :meth:`deliver` has to be called next, with the result.
+        Give *items* their place in the order. Nothing is sent yet: call :meth:`deliver` next, with the result.
 
-        That is whether the calling thread has become the deliverer. Nobody else delivers until it finds nothing
-        pending, under the same lock that others append under; so nothing can be left behind in between.
+        The result is whether the calling thread has become the deliverer. It stays the deliverer until it finds nothing
+        pending. It checks that under the lock that others append under. So nothing can be left behind in between.
         """
         with self._lock:
             self._pending += items
@@ -173,9 +173,9 @@ class Fanout(Generic[M, I]):
 
     def _take(self) -> tuple[list[I], tuple[M, ...]] | None:
         """
-        Take what is pending, and the members it is for: who joins later gets nothing said before.
+        Take what is pending, and the members that it is for. A member that is added later gets none of it.
 
-        With nothing pending the calling thread is the deliverer no longer.
+        If nothing is pending, the calling thread stops being the deliverer.
         """
         self._gather()
         with self._lock:
@@ -193,10 +193,10 @@ class Fanout(Generic[M, I]):
 
     def _gather(self) -> None:
         """
-        Let those speak who are about to, so that their lines go with this batch instead of one of their own.
+        Let threads speak that are about to, so that their lines go with this batch instead of one of their own.
 
-        Yields the processor as long as that brings something: others who have returned from their reads, and
-        wait for a turn, take it. Alone, it costs one system call. (The count is read without the lock: it is a hint.)
+        Yields the processor to threads that have returned from their reads and wait for a turn, as long as they add
+        items. Without such threads, it costs one system call. (The count is read without the lock: it is a hint.)
         """
         count = 0
         for _ in range(MAX_YIELDS):
@@ -212,12 +212,12 @@ class Fanout(Generic[M, I]):
         return self._snapshot
 
 
-#: One that sends bytes as they are.
+#: A fan-out that sends bytes as they are.
 ByteFanout = Fanout[R, Message[R]]
 
 
 def send_batch(batch: list[Message[R]], members: tuple[R, ...]) -> None:
-    """Send *batch* to *members*, one piece each; an author's piece is without their own messages."""
+    """Send *batch* to *members*, in one piece each. An author's piece is without their own messages."""
     whole = b"".join([message.data for message in batch])
     own: dict[R, list[tuple[int, int]]] = {}
     start = 0

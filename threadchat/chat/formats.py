@@ -1,8 +1,8 @@
 """
-Wire formats: how events become bytes. One object for each way, shared by all who have chosen it.
+Wire formats: how events become bytes. Each format is one object, shared by all members who have chosen it.
 
-A batch is encoded once for each format in use, whoever has it. Here are the plain lines that people read; others will
-stand beside them.
+A batch is encoded once for each format in use, however many members use it. So far there are only the plain lines that
+people read.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Protocol
 from threadchat.chat.events import Event, Kind
 from threadchat.chat.history import Gap
 
-#: Up to so many are named, a line each; more of a kind become one line with their number.
+#: Up to this many people who do the same are named, in a line each. For more, one line says how many they are.
 MAX_NAMED = 3
 
 
 class Format(Protocol):
-    """A way to write events. Two of a kind are the same object, so that it can be looked up by identity."""
+    """A way to write events. Equal formats are the same object, so a format can be looked up by identity."""
 
     def event(self, event: Event) -> bytes:
         """Return the lines of *event*."""
@@ -30,7 +30,7 @@ class Format(Protocol):
         """Return *text*, which is a whole line and safe, for one person."""
 
     def gap(self, gap: Gap) -> bytes:
-        """Return what tells of a gap."""
+        """Return the line that tells of a gap."""
 
 
 class PlainFormat:
@@ -45,7 +45,7 @@ class PlainFormat:
 
     def event(self, event: Event) -> bytes:
         """Return the lines of *event*."""
-        if event.kind is Kind.SAID and self._bare:  # nearly always; and no more Python for many lines than for one
+        if event.kind is Kind.SAID and self._bare:  # nearly always; many lines cost no more Python than one
             between = f"{self._end}{event.name}: "
             return f"{event.name}: {event.text.replace(chr(10), between)}{self._end}".encode()
         lines = [f"{self._stamp(event, first, last)}{line}{self._end}" for first, last, line in _lines(event)]
@@ -60,13 +60,13 @@ class PlainFormat:
         return f"{text}{self._end}".encode()
 
     def gap(self, gap: Gap) -> bytes:
-        """Return what tells of a gap."""
+        """Return the line that tells of a gap."""
         if gap.first == gap.last:
             return self.notice(f"#{gap.first} is missing here: it is not kept.")
         return self.notice(f"#{gap.first} to #{gap.last} are missing here: they are not kept.")
 
     def but(self, *, crlf: bool | None = None, numbers: bool | None = None, times: bool | None = None) -> PlainFormat:
-        """Return the format with these choices, and this one's where none is made."""
+        """Return the format with these choices. What is not chosen stays as in this format."""
         return plain(
             crlf=self.crlf if crlf is None else crlf,
             numbers=self.numbers if numbers is None else numbers,
@@ -74,7 +74,7 @@ class PlainFormat:
         )
 
     def _stamp(self, event: Event, first: int, last: int) -> str:
-        """Return what stands before a line that is for the numbers *first* to *last*."""
+        """Return what stands in front of a line that is for the numbers *first* to *last*."""
         number = f"#{first} " if first == last else f"#{first}-{last} "
         time = datetime.fromtimestamp(event.at / 1000).astimezone() if self.times else None
         return (number if self.numbers else "") + (f"{time:%H:%M} " if time else "")
@@ -111,7 +111,7 @@ def _line(event: Event, line: str) -> str:
     return f"* {who} {between} {other}".rstrip()
 
 
-#: What people have to say, for people.
+#: How people read what other people say and do.
 _FORMS = {
     Kind.SAID: "{name}: {line}",
     Kind.DID: "** {name} {line}",

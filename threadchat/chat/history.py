@@ -1,7 +1,7 @@
 """
-What a room needs of whoever keeps its events: two Protocols. Who implements them is in threadchat/history.
+What a room needs from the history that keeps its events: two Protocols. threadchat/history implements them.
 
-An event is kept before anybody sees it. What cannot be kept is shown all the same, and its numbers are a gap.
+An event is kept before anybody sees it. If it cannot be kept, it is shown all the same, and its numbers are a gap.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from threadchat.chat.events import Event
 
 
 class Gap(NamedTuple):
-    """Numbers, from ``first`` to ``last``, under which something was said that is not kept."""
+    """The numbers from ``first`` to ``last``. What was said under them is not kept."""
 
     first: int
     last: int
@@ -33,7 +33,7 @@ class RoomHistory(Protocol):
     The history of one room.
 
     ``append`` and ``note_lost`` are for one thread at a time, the room's deliverer. Everything else is for any thread,
-    at any time, and does not make that one wait.
+    at any time, and does not make the deliverer wait.
     """
 
     @property
@@ -46,19 +46,19 @@ class RoomHistory(Protocol):
 
     def append(self, events: Sequence[Event]) -> None:
         """
-        Keep *events*, which have the next numbers. When this returns, they outlive the process, if anything does here.
+        Keep *events*, which have the next numbers. After this a history on disk has them, even if the process crashes.
 
-        Raises HistoryError, and has then kept none of them.
+        Raises HistoryError. None of them is kept then.
         """
 
     def note_lost(self, gap: Gap) -> None:
-        """Note that numbers are used for what could not be kept. Raises nothing: it outlives what it can."""
+        """Note that the numbers of *gap* are used, and their events lost. Never raises, even if it cannot be saved."""
 
     def read(self, after: int, most_bytes: int) -> list[Event]:
         """
         Return the first events, in order, with numbers over *after*: about *most_bytes* of text, but at least one.
 
-        Lines up to *after* are left out also where they belong to the same event. Raises HistoryError.
+        If *after* is in the middle of an event, only the lines behind it are returned. Raises HistoryError.
         """
 
     def tail(self, lines: int) -> list[Event]:
@@ -69,9 +69,9 @@ class RoomHistory(Protocol):
 
     def search(self, words: Sequence[str], before: int | None, most: int) -> list[Found]:
         """
-        Return lines that were said or done and have all *words*, in whatever case; the newest first, up to *most*.
+        Return lines that were said or done and have all *words*, in upper or lower case; newest first, up to *most*.
 
-        With *before*, only those with a smaller number. Raises HistoryError.
+        With *before*, only lines with a smaller number. Raises HistoryError.
         """
 
 
@@ -79,19 +79,19 @@ class History(Protocol):
     """The histories of all rooms. Callable from any thread."""
 
     def rooms(self) -> list[str]:
-        """Return the names of the rooms that are known, whether anybody is in them or not."""
+        """Return the names of all rooms that are known, even if nobody is in them."""
 
     def room(self, name: str) -> RoomHistory:
-        """Return the history of the room called *name*, which is new if it is not known."""
+        """Return the history of the room called *name*. If the room is not known, its history is new."""
 
     def start(self) -> None:
-        """Begin what is to be done in the background."""
+        """Start the work that is done in the background."""
 
     def close(self) -> None:
-        """End everything that runs; what is kept stays. Also where nothing was started."""
+        """End everything that runs; what is kept stays. May be called even if nothing was started."""
 
     def state(self) -> list[Any]:
-        """Return, as JSON has it, what a successor does not find elsewhere. After the last thing was kept."""
+        """Return, as JSON values, what a successor cannot find elsewhere. To be called once all events are kept."""
 
     def restore(self, state: list[Any]) -> None:
-        """Know what that knew. Before anything else."""
+        """Take over the *state* of a predecessor. To be called before anything else."""

@@ -19,33 +19,33 @@ class Outlet(Protocol):
         """Send *data* or queue it, however long it is: the receiver has asked for it."""
 
     def offer(self, data: bytes, /) -> bool:
-        """Send *data* or queue it, unless there is no room for it; return whether there was."""
+        """Send *data* or queue it, unless there is no room for it. Return whether there was room."""
 
     def when_drained(self, action: Callable[[], None], /) -> bool:
-        """Have *action* called once when nothing is queued any more. False, and forget it: nothing is queued now."""
+        """Have *action* called once when the queue is empty. If it is empty now, return False and forget *action*."""
 
 
 class Member:
     """
     A connection as the rooms know it.
 
-    ``name`` is set by the hub only, under its lock, and may be read by any thread. ``format`` is set by the
-    connection's own thread. ``introduced`` is set by the rooms: its comings and goings are announced; until then it is
-    a stranger (presence.py). ``behind`` is set while it reads the room's history, by whose ``turn`` it is (catchup.py).
-    Where it is, the hub knows.
+    ``name`` is set only by the hub, under its lock, and may be read by any thread. ``format`` is set by the
+    connection's own thread. ``introduced`` means that the member's comings and goings are announced; until then it is a
+    stranger (presence.py). ``behind`` is set while the member reads the room's history, by the thread that has its
+    ``turn`` (catchup.py). The hub knows which room a member is in.
     """
 
     __slots__ = ("behind", "format", "introduced", "name", "named", "offer", "outlet", "turn")
 
     def __init__(self, name: str, outlet: Outlet) -> None:
         self.name = name
-        self.named = False  # still a guest
+        self.named = False  # False: still a guest
         self.introduced = False
         self.turn = Turn()
         self.behind: Behind | None = None
         self.format: PlainFormat = plain()
         self.outlet = outlet
-        self.offer = outlet.offer  # at hand: it is looked up for every delivery
+        self.offer = outlet.offer  # at hand, because every delivery looks it up
 
     def tell(self, *lines: str) -> None:
         """Send *lines*, which are whole and safe, to this member alone, as one piece."""

@@ -1,8 +1,8 @@
 """
-Names of people and of rooms: what may be one, and which two could be mistaken for each other.
+Names of people and of rooms: what may be a name, and which two names could be mistaken for each other.
 
-A name is checked with the PRECIS Nickname profile (RFC 8266), and compared by two keys, case-folded
-and with every look-alike letter replaced by its prototype (the confusables of Unicode TS 39).
+A name is checked with the PRECIS Nickname profile (RFC 8266). It is compared by two keys, which are case-folded and
+have every look-alike letter replaced by its prototype (the confusables of Unicode TS 39).
 Two names that share a key cannot both be taken. Pure functions; any thread may call.
 """
 
@@ -23,14 +23,14 @@ from threadchat.base.errors import ChatError
 from threadchat.wire.text import is_mark
 
 MAX_NAME_CHARACTERS = 32
-#: How many marks a letter of a name may have: names stand in the lines of others.
+#: How many marks a letter of a name may have. Names stand in other people's lines too.
 MOST_MARKS = 3
 
 _LETTERS = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd", "Nl"))
 
 
 class _Kind(NamedTuple):
-    """What has a name. There are no spaces in it and no other punctuation: nothing that looks like a line's form."""
+    """What has a name. Spaces and other punctuation are not allowed: a name must not look like a line's form."""
 
     name: str
     may_have: str
@@ -42,12 +42,12 @@ _PERSON = _Kind("A name", "letters, digits, emoji and - _ . '", _LETTERS | {"So"
 _ROOM = _Kind("A room's name", "letters, digits and - _ .", _LETTERS, "-_.")
 
 _PROFILE = get_profile("NicknameCasePreserved")
-#: Symbols and letters with nothing to see, as Unicode names them: BRAILLE PATTERN BLANK, MUSICAL SYMBOL NULL NOTEHEAD.
+#: Words in the names of symbols and letters that show nothing: BRAILLE PATTERN BLANK, MUSICAL SYMBOL NULL NOTEHEAD.
 _BLANK = re.compile(r"\b(BLANK|FILLER|NULL|(SUB)?JOINER|SELECTOR|SPACE|OBJECT REPLACEMENT)\b")
-#: What the lines of the chat are built with. Letters that look like it would make a name look like a line.
+#: What the lines of the chat are built with. Letters that look like these would make a name look like a line.
 _FORM = frozenset(":*,[]()<>")
-_GUEST = re.compile(r"guest-?[\dlo]*")  # as keys have it: 1 looks like l, and 0 like o
-#: Names that would look like the server, like somebody with a say in it, or like what the server says of people.
+_GUEST = re.compile(r"guest-?[\dlo]*")  # in the form of keys, where 1 has become l, and 0 has become o
+#: Names that look like the server, like somebody who runs it, or like a word that the server uses for people.
 _RESERVED = (
     "server",
     "system",
@@ -70,9 +70,9 @@ def guest_name(number: int) -> str:
 
 def check_name(wanted: str) -> str:
     """
-    Return the name that *wanted* stands for, in the form it will be shown in.
+    Return the name that *wanted* stands for, in the form in which it will be shown.
 
-    Raises ChatError with a sentence for the user where it may not be a name.
+    Raises ChatError with a sentence for the user if it cannot be a name.
     """
     name = _enforce(wanted, _PERSON)
     if not any(c.isalpha() or unicodedata.category(c) == "So" for c in name):
@@ -84,7 +84,7 @@ def check_name(wanted: str) -> str:
 
 
 def check_room_name(wanted: str) -> str:
-    """Return the room name that *wanted* stands for, as :func:`check_name` does. It is the same in any case."""
+    """Return the room name that *wanted* stands for, as :func:`check_name` does. It is folded to lower case."""
     name = _enforce(_enforce(wanted.removeprefix("#"), _ROOM).casefold(), _ROOM)
     if not any(c.isalnum() for c in name):
         raise ChatError("A room's name has at least one letter or digit.")
@@ -92,7 +92,7 @@ def check_room_name(wanted: str) -> str:
 
 
 def _enforce(wanted: str, kind: _Kind) -> str:
-    """Return *wanted* in its normal form, which may still be empty. Raises ChatError where no such name can be."""
+    """Return *wanted* in its normal form, which may still be empty. Raises ChatError if it cannot be a name."""
     wanted = wanted.strip()
     for character in wanted:
         if not _may_be_in(character, kind):
@@ -112,7 +112,7 @@ def _enforce(wanted: str, kind: _Kind) -> str:
 
 @lru_cache(1024)
 def _may_be_in(character: str, kind: _Kind) -> bool:
-    """Return whether such a name may have *character*: whether it may have all that its normal form consists of."""
+    """Return whether a name of this *kind* may have *character*, that is, all parts of its normal form."""
     return all(_is_visible_part(c, kind) for c in unicodedata.normalize("NFKC", character))
 
 
@@ -122,7 +122,7 @@ def _is_visible_part(character: str, kind: _Kind) -> bool:
         return True
     if category not in kind.categories or _BLANK.search(unicodedata.name(character, "")):
         return False
-    # The visarga of Indian scripts looks like a colon, but is one with the letter before it.
+    # The visarga of Indian scripts looks like a colon, but is attached to the letter before it.
     return category == "Mc" or not _FORM & set(skeleton(character))
 
 
@@ -132,15 +132,16 @@ def _refusal(character: str, kind: _Kind) -> str:
 
 
 def _describe(character: str) -> str:
-    """Return which character that is, for somebody who may not see it: U+200B ZERO WIDTH SPACE."""
+    """Return what *character* is called, for somebody who may not see it: U+200B ZERO WIDTH SPACE."""
     return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
 
 
 def name_keys(name: str) -> frozenset[str]:
     """
-    Return the keys of *name*: two names that share one look the same, or differ in case only.
+    Return the keys of *name*. Two names that share a key look the same, or differ in case only.
 
-    Two, because case folding first hides that I looks like l, and folding last that N does not look like n.
+    There are two keys. If case is folded first, M and m get the same key, but I does not get that of l any more. If it
+    is folded last, I and l get the same key, but M does not get that of m.
     """
     return frozenset((skeleton(name.casefold()), skeleton(name).casefold()))
 
@@ -156,8 +157,8 @@ def _load_prototypes() -> dict[str, str]:
     """
     Return the prototype of each confusable character.
 
-    The library's table links every character with its prototype in both directions; the prototype
-    is the one with several links, or, of a pair, the longer and then the smaller.
+    The library's table links every character with its prototype, in both directions. The one with several links is the
+    prototype. If both have one link, it is the longer one; if both are of one length, it is the smaller one.
     """
     table = json.loads((Path(confusable_homoglyphs.__file__).parent / "confusables.json").read_text("utf-8"))
     links = {_bare(key): [_bare(link["c"]) for link in found] for key, found in table.items()}
@@ -168,7 +169,7 @@ def _load_prototypes() -> dict[str, str]:
         other = similar[0]
         if len(links.get(other, ())) > 1 or (-len(other), other) < (-len(text), text):
             prototypes[text] = other
-    # Some prototypes have look-alikes in them: Ø is an O with a stroke, and there are two such strokes.
+    # Some prototypes contain look-alikes: Ø is an O with a stroke, and there are two such strokes.
     return {text: _replace(prototype, prototypes) for text, prototype in prototypes.items()}
 
 
@@ -182,6 +183,6 @@ def _bare(text: str) -> str:
     return text.replace("\u200e", "")
 
 
-# Made while importing, once, and not by the first hundred threads that need it, all at the same time.
+# Made once, while importing. Else the first hundred threads that need it would all make it at the same time.
 _PROTOTYPES = _load_prototypes()
 _RESERVED_KEYS = frozenset(key for name in _RESERVED for key in name_keys(name))

@@ -1,8 +1,8 @@
 """
-The commands about what was said before: /history, /since, /search, /topic, and how lines are written.
+The commands about what was said before (/history, /since, /search, /topic), and about how lines are written.
 
-Like the others (commands.py), they run in the connection's own thread, and raise ChatError with a sentence for the
-user.
+Like the other commands (commands.py), they run in the connection's own thread, and raise ChatError with a sentence for
+the user.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from threadchat.chat.caller import ANNOUNCED_COST, Caller
 from threadchat.chat.events import Kind
 from threadchat.chat.history import Found
 
-#: How many lines /history shows, unless it is told, and at most.
+#: How many lines /history shows if it is given no number, and how many at most.
 HISTORY_LINES, MOST_HISTORY_LINES = 20, 500
 
 #: How many lines /search shows at a time.
@@ -40,14 +40,14 @@ def show_history(caller: Caller, argument: str) -> None:
 
 
 def show_since(caller: Caller, argument: str) -> None:
-    """Show everything after a number, then what comes."""
+    """Show everything after a number, then go on with what is new."""
     room = caller.room
     number = _number(argument.removeprefix("#"), "/since NUMBER", 0, room.number)
     room.rewind(caller.member, number, f"Everything after #{number}:")
 
 
 def search(caller: Caller, argument: str) -> None:
-    """Show lines that have all words, newest first; without words, the next page."""
+    """Show lines that have all words, the newest first. Without words, show the next page."""
     if argument:
         caller.searched = argument.split(), None
     if caller.searched is None:
@@ -70,7 +70,7 @@ def search(caller: Caller, argument: str) -> None:
 
 
 def topic(caller: Caller, argument: str) -> None:
-    """Show the room's topic, or set it; - removes it."""
+    """Show the room's topic, or set it. A single - removes it."""
     current = caller.room.history.topic
     if not argument:
         caller.member.notice(f"The topic is: {current}" if current else "There is no topic. /topic TEXT sets it.")
@@ -86,7 +86,7 @@ def topic(caller: Caller, argument: str) -> None:
 
 
 def numbers(caller: Caller, argument: str) -> None:
-    """Have lines begin with their numbers, or not."""
+    """Switch the numbers in front of lines on or off."""
     caller.choose(numbers=_switch(argument, "numbers"))
     caller.member.notice(
         "Lines begin with their numbers now." if caller.member.format.numbers else "No numbers any more."
@@ -94,7 +94,7 @@ def numbers(caller: Caller, argument: str) -> None:
 
 
 def times(caller: Caller, argument: str) -> None:
-    """Have lines begin with the time of day, or not."""
+    """Switch the time of day in front of lines on or off."""
     caller.choose(times=_switch(argument, "times"))
     caller.member.notice("Lines begin with their time now." if caller.member.format.times else "No times any more.")
 

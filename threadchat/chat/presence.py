@@ -1,10 +1,10 @@
 """
-Who came, who left, who is called otherwise now: collected, and said in as few lines as will do.
+Who came, who left and who has changed names: collected, and announced in as few lines as possible.
 
-What somebody did and undid within one collection is not worth a line: a guest who names themselves at once joins
-under that name. A newcomer whom nobody knows anything of is a *stranger*: not announced before it is introduced,
-and forgotten without a line when it leaves before that, as port scanners do.
-Not here: when to say it and who is a stranger (:mod:`threadchat.chat.room`). The caller has the lock.
+A change that is undone before it is announced gets no line. A guest who takes a name at once is announced only under
+that name. A newcomer about whom nothing is known is a *stranger*. A stranger is not announced before it is introduced.
+If it leaves before that, as port scanners do, it is forgotten without a line.
+Not here: when to announce, and who is a stranger (:mod:`threadchat.chat.room`). The caller holds the lock.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from threadchat.chat.member import Member
 
 @dataclass(slots=True)
 class _Change:
-    before: str | None  # the name that was last announced; None: was not here
+    before: str | None  # the name that was last announced; None: the member was not here
     name: str
     here: bool
-    to: str | None = None  # the room it has left for
+    to: str | None = None  # the room that the member has left for
 
 
 class News(NamedTuple):
-    """What is to be announced: lines as events.Kind has them, and whom it is not for."""
+    """What is to be announced, in lines as events.Kind describes them. The member it is ``about`` does not get it."""
 
     about: Member | None
     kind: Kind
@@ -58,11 +58,11 @@ class Presence:
     def joined(self, member: Member, name: str) -> None:
         """Note that *member* has come, called *name*."""
         change = self._changes.setdefault(member, _Change(None, name, here=True))
-        change.name, change.here = name, True  # it may have been away for a moment only
+        change.name, change.here = name, True  # it may have been away only for a moment
         self._forget_if_undone(member)
 
     def stranger_joined(self, member: Member, name: str, until: float) -> None:
-        """Note that *member*, called *name*, has come, and is a stranger *until* then at most."""
+        """Note that *member*, called *name*, has come, and is a stranger up to the time *until* at most."""
         self._strangers[member] = _Stranger(name, until)
 
     def introduce(self, member: Member) -> None:
@@ -75,11 +75,11 @@ class Presence:
         return [member for member, _ in takewhile(lambda item: item[1].until <= now, self._strangers.items())]
 
     def next_due(self) -> float | None:
-        """Return when the next stranger will have been here long enough; None: there is no stranger."""
+        """Return when the next stranger will have been here long enough; None if there is no stranger."""
         return next((stranger.until for stranger in self._strangers.values()), None)
 
     def renamed(self, member: Member, before: str, name: str) -> None:
-        """Note that *member* is called *name* now instead of *before*."""
+        """Note that *member* is now called *name* instead of *before*."""
         self._changes.setdefault(member, _Change(before, name, here=True)).name = name
         self._forget_if_undone(member)
 
@@ -87,7 +87,7 @@ class Presence:
         """
         Note that *member*, called *name*, has gone: to the room called *to*, or altogether.
 
-        For a stranger that is all.
+        A stranger is forgotten, and nothing is announced.
         """
         if self._strangers.pop(member, None):
             return
@@ -108,7 +108,7 @@ class Presence:
         renamed = [(m, f"{c.before} {c.name}") for m, c in news if c.before not in (None, c.name)]
         left_renamed = [(m, _left(c)) for m, c in news if not c.here and c.name != c.before]
         joined = [(m, c.name) for m, c in news if c.before is None]
-        # A name is free before it can be taken: this way round the lines can be true one after the other.
+        # A name becomes free before somebody else takes it. In this order, each line is true when it is read.
         return [
             *_news(Kind.LEFT, left),
             *_news(Kind.RENAMED, renamed),
@@ -122,7 +122,7 @@ def _left(change: _Change) -> str:
 
 
 def _news(kind: Kind, changes: list[tuple[Member, str]]) -> list[News]:
-    """Return the news of one kind: a piece for each member, or, of many, one for all."""
+    """Return the news of one kind: one for each member, or a single one for many members."""
     if len(changes) > MAX_NAMED:
         return [News(None, kind, "\n".join([line for _, line in changes]), len(changes))]
     return [News(member, kind, line, 1) for member, line in changes]

@@ -1,8 +1,8 @@
 """
-The last lines of a room, at hand for whoever enters: encoded once, however many come at the same time.
+The last lines of a room, at hand for newcomers. They are encoded once, however many people come at the same time.
 
-Read from the history when the first one asks, and filled by the room's deliverer from then on. Any thread may look.
-Locks guard memory only.
+They are read from the history when the first newcomer asks. From then on, the room's deliverer adds to them. Any thread
+may look. Locks guard memory only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from threadchat.chat.history import RoomHistory
 
 
 class Recent:
-    """The last talk, as much as makes *lines* lines, and how far it goes."""
+    """The last *lines* lines of talk, and the number up to which they go."""
 
     def __init__(self, lines: int, history: RoomHistory) -> None:
         self._most = lines
@@ -27,18 +27,18 @@ class Recent:
         self._events: deque[Event] = deque()
         self._lines = 0
         self._upto = history.last
-        self._read = not lines  # the history has been read
+        self._read = not lines  # the history has been read, or need not be
         self._encoded: dict[Format, tuple[int, bytes]] = {}
 
     def add(self, events: Sequence[Event]) -> None:
-        """Take what has just been kept."""
+        """Take *events*, which have just been kept."""
         with self._lock:
             self._upto = events[-1].last
             if self._read and self._most:
                 self._append(events)
 
     def replay(self, wire: Format) -> tuple[int, bytes, int]:
-        """Return how many lines there are, what they are in a format, and up to which number that is everything."""
+        """Return how many lines there are, their bytes in the format *wire*, and up to which number none is missing."""
         while not self._read and self._read_history():
             pass
         with self._lock:
@@ -53,14 +53,14 @@ class Recent:
 
     def _read_history(self) -> bool:
         """
-        Read the history, unless something has been kept meanwhile, or somebody else was first.
+        Read the history. Drop what was read if something has been kept meanwhile, or another thread was first.
 
-        Returns whether it can be read. If not, nothing is shown, and whoever enters next tries again.
+        Returns whether it can be read. If not, nothing is shown, and the next who enters tries again.
         """
         upto = self._upto
         try:
             tail = self._history.tail(self._most)
-        except HistoryError:
+        except HistoryError:  # /history tells of the problem
             return False
         with self._lock:
             if not self._read and self._upto == upto:
@@ -69,7 +69,7 @@ class Recent:
         return True
 
     def _append(self, events: Iterable[Event]) -> None:
-        """Caller holds the lock."""
+        """Add the talk among *events*, and forget the oldest lines. Caller holds the lock."""
         for event in events:
             if event.kind in TALK:
                 self._encoded.clear()

@@ -1,7 +1,7 @@
 """
 Where the server is, as its user writes it on the command line.
 
-``HOST PORT``, and all that servers print or people copy: ``HOST:PORT``, ``[::1]:7007``, ``tcp://HOST:PORT``,
+``HOST PORT``, and the forms that servers print and people copy: ``HOST:PORT``, ``[::1]:7007``, ``tcp://HOST:PORT``,
 ``unix:///PATH``. Not here: the connection (client).
 """
 
@@ -15,12 +15,12 @@ DEFAULT_PORT = 7007
 
 _TCP = "tcp://"
 _UNIX = "unix://"
-_BARE_IPV6 = re.compile(r"[^\[\]]*:[^\[\]]*:[^\[\]]*")  # any port is a word of its own
+_BARE_IPV6 = re.compile(r"[^\[\]]*:[^\[\]]*:[^\[\]]*")  # its port can only be a word of its own
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d{1,5}))?")
 
 
 def server_address(text: str, port: int | None = None) -> Address:
-    """Return the address that *text*, and a *port* of its own, mean. Raises ValueError with a sentence for the user."""
+    """Return the address that *text* and a separate *port* mean. Raises ValueError with a sentence for the user."""
     if text.startswith(_UNIX):
         return UnixAddress(text.removeprefix(_UNIX))
     bare = text.removeprefix(_TCP).rstrip("/")
@@ -34,5 +34,5 @@ def server_address(text: str, port: int | None = None) -> Address:
         raise ValueError(f"{text!r}: a port is 1 to 65535")
     if written and port and written != port:
         raise ValueError(f"{text!r} names a port already: leave out {port}")
-    # A listener's empty host is every address of its machine, of which localhost is one.
+    # A listener with an empty host uses every address of its machine. One of them is localhost.
     return TcpAddress(found["v6"] or found["host"] or "localhost", written or port or DEFAULT_PORT)

@@ -1,7 +1,7 @@
 """
 The command ``threadchat-client``: options, the choice between screen, plain and echo, and exit codes.
 
-Everything that can go wrong comes out here as one line on stderr and a documented exit code.
+Everything that can go wrong ends here, as one line on stderr and a documented exit code.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main(*, host: str, port: int | None, name: str | None, name_first: bool, pla
     """
     if echo_mode and (name or name_first):
         raise click.UsageError("--echo sends no name.")
-    if sys.stdin is None or sys.stdout is None:  # closed: the socket would take their place
+    if sys.stdin is None or sys.stdout is None:  # closed: the socket would get their descriptor
         raise click.UsageError("Standard input and output must be open.")
     if not (echo_mode or name or sys.stdin.isatty()):
         raise click.UsageError("Say who is talking with --name NAME: input is no terminal, so nobody can be asked.")
@@ -96,7 +96,7 @@ def _converse(
     output = plain.Output()
     try:
         signal.signal(signal.SIGTERM, _terminate)
-        # Before connecting: nobody is in the room under another name while they think.
+        # Ask before connecting: so nobody is in the room under another name while they think.
         if not echo_mode and not (name := name or plain.ask_name(keyboard, output)):
             return LEFT
         with ChatClient(connect(address)) as client:
@@ -107,9 +107,9 @@ def _converse(
         return Ending(ExitCode.NO_CONNECTION, str(problem))
     except (KeyboardInterrupt, Terminated) as interruption:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)  # a second one need not wait for anything
+            signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
         if keyboard.interactive:
-            click.echo(err=True)  # after the terminal's ^C, or what was being typed
+            click.echo(err=True)  # end the row that shows ^C or what was being typed
         return TERMINATED if isinstance(interruption, Terminated) else INTERRUPTED
 
 
@@ -117,11 +117,11 @@ def _chat(
     client: ChatClient, keyboard: Keyboard, output: plain.Output, name: str, *, name_first: bool, plain_mode: bool
 ) -> Ending:
     if name_first:
-        with contextlib.suppress(OSError):  # the reader finds out too, and knows why
+        with contextlib.suppress(OSError):  # the reader notices too, and knows why
             client.send_line(name)
     speaker = Speaker(name, prefix=not name_first)
     if not plain_mode and keyboard.interactive and _has_screen():
-        from threadchat.client import tui  # noqa: PLC0415  # a quarter of a second that pipes need not wait
+        from threadchat.client import tui  # noqa: PLC0415  # takes a quarter of a second, which pipes need not wait
 
         return tui.run(client, speaker)
     return plain.run(client, keyboard, output, speaker)

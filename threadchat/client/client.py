@@ -1,9 +1,9 @@
 """
 A connection to a chat server, without a user interface.
 
-The thread that made the client owns it: it may read the first lines itself, then starts the background
-thread ``client-reader``, which reads and calls back; it leaves and closes. Both may send.
-Works with anybody's line server: nothing here knows threadchat's protocol.
+The thread that made the client owns it. The owner may read the first lines itself. Then it starts the background
+thread ``client-reader``, which reads and calls back. In the end the owner leaves and closes. Both threads may send.
+This works with any line server: nothing here knows threadchat's protocol.
 Not here: what lines look like (incoming), what a typed line means (speaker), the screen (plain, tui).
 """
 
@@ -37,7 +37,7 @@ def connect(address: Address) -> socket.socket:
     """
     Return a socket connected to *address*.
 
-    Every address of a host's name is tried in turn (``localhost``: ::1, then 127.0.0.1). Raises ConnectError.
+    All addresses of a host's name are tried in turn (``localhost``: ::1, then 127.0.0.1). Raises ConnectError.
     """
     where = address.path if isinstance(address, UnixAddress) else f"{address.host} port {address.port}"
     try:
@@ -51,7 +51,7 @@ def connect(address: Address) -> socket.socket:
     except UnicodeError:  # from the IDNA codec
         raise ConnectError(f"cannot connect to {where}: that is not a host name") from None
     sock.settimeout(None)
-    # Each line is one send: Nagle's algorithm has nothing to join, only to delay.
+    # Each line is one send: Nagle's algorithm has nothing to join, and would only delay.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -70,20 +70,20 @@ class ChatClient:
     """
     A client on a connected socket, which it owns.
 
-    ``on_lines`` gets safe lines, never an empty list, and ``on_closed`` one call when nothing more
-    will come; both on the reader thread. A callback that waits makes the server wait.
+    ``on_lines`` is called with safe lines, never with an empty list. ``on_closed`` is called once, when nothing more
+    will come. Both are called by the reader thread. A callback that waits makes the server wait.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._sending = threading.Lock()  # one line after the other, whole
+        self._sending = threading.Lock()  # lines go out whole, one after the other
         self._incoming = Incoming()
         self._reader: threading.Thread | None = None
         self._heard_at = 0.0
-        self._ended = False  # the stream: nothing is left to be read
+        self._ended = False  # the stream has ended: nothing is left to be read
         #: Set once the server, or the network, has ended the connection.
         self.closed = threading.Event()
-        #: Why, in words for the user. Valid once ``closed`` is set.
+        #: Why the connection ended, in words for the user. Valid once ``closed`` is set.
         self.reason = "the server closed the connection"
 
     def __enter__(self) -> ChatClient:
@@ -95,7 +95,7 @@ class ChatClient:
         self.close()
 
     def read_lines(self, seconds: float) -> list[str]:
-        """Return the next lines; none after so many *seconds*, or at the end. Only before :meth:`start`."""
+        """Return the next lines; none after *seconds*, or at the end of the stream. Only before :meth:`start`."""
         deadline = time.monotonic() + seconds
         while not self._ended and (rest := deadline - time.monotonic()) > 0:
             if lines := self._next_lines(rest):
@@ -108,7 +108,7 @@ class ChatClient:
         self._reader = threading.Thread(
             target=self._read, args=(on_lines, on_closed), name="client-reader", daemon=True
         )
-        # Signals are the main thread's. They wait until the reader is started, for it must be joined.
+        # Signals are for the main thread. They wait until the reader has started: only then can it be joined.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
@@ -116,11 +116,11 @@ class ChatClient:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    # Sending: any thread. Leaving: the owner's.
+    # Any thread may send. Only the owner leaves.
 
     def limit_send(self, seconds: float) -> None:
-        """Make :meth:`send_line` give up when the server has read nothing for so many seconds."""
-        # Not settimeout, which would limit the reader too.
+        """Make :meth:`send_line` give up when the server has read nothing for *seconds*."""
+        # settimeout() would limit the reader too.
         timeval = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval)
 
@@ -128,14 +128,14 @@ class ChatClient:
         """
         Send *line* and its end as one write: many servers take one read for one message.
 
-        Waits while the server does not read. Raises OSError where the connection has ended.
+        Waits while the server does not read. Raises OSError if the connection has ended.
         """
         with self._sending:
             self._sock.sendall(line.encode() + b"\n")
 
     def half_close(self) -> None:
-        """Tell the server that nothing more will be sent; what it sends is still read."""
-        with contextlib.suppress(OSError):  # the server was faster
+        """Tell the server that nothing more will be sent. What the server sends is still read."""
+        with contextlib.suppress(OSError):  # the server has closed already
             self._sock.shutdown(socket.SHUT_WR)
 
     def wait_until_taken(self) -> None:
@@ -145,7 +145,7 @@ class ChatClient:
             pass
 
     def wait_until_quiet(self, quiet_seconds: float, limit_seconds: float) -> None:
-        """Return when the server has closed, has said nothing for so long, or after *limit_seconds*."""
+        """Return when the server has closed, has said nothing for *quiet_seconds*, or after *limit_seconds*."""
         start = time.monotonic()
         while True:
             quiet_at = max(self._heard_at, start) + quiet_seconds
@@ -164,11 +164,11 @@ class ChatClient:
         self._sock.close()
 
     def _unsent_bytes(self) -> int:
-        """Return how much the kernel has not had acknowledged: SIOCOUTQ of tcp(7), unix(7)."""
+        """Return how many bytes the server's machine has not taken: SIOCOUTQ of tcp(7), unix(7)."""
         answer = fcntl.ioctl(self._sock, termios.TIOCOUTQ, b"\0" * 4)
         return int(struct.unpack("i", answer)[0])
 
-    # Reading: the reader thread, once it is started.
+    # Reading is for the reader thread, once it has started.
 
     def _read(self, on_lines: Callable[[list[str]], None], on_closed: Callable[[], None]) -> None:
         while not self._ended:

@@ -1,8 +1,8 @@
 """
-The echo client, step 2 of the challenge: ``send: ``, what the user types, ``recv: ``, what comes back.
+The echo client, step 2 of the challenge: ``send: `` and what the user types, ``recv: `` and what comes back.
 
 The main thread reads the keyboard and waits for the answer; ``client-reader`` hands lines over. A server that
-answers with something else is no echo server: the user is told so once, and may go on.
+answers with something else is no echo server. The user is told so once, and may go on.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from threadchat.wire.text import sanitise
 
 #: An echo server answers within this time.
 ANSWER_SECONDS = 5.0
-#: What is waited for an answer once a server has shown not to be one.
+#: How long to wait for an answer once the server has shown that it is no echo server.
 _OTHER_SECONDS = 0.5
-#: How often a wait for an answer looks whether the user has pressed Ctrl-D.
+#: While waiting for an answer, the client looks this often whether the user has pressed Ctrl-D.
 _LOOK_SECONDS = 0.1
 
 
@@ -32,17 +32,17 @@ def run(client: ChatClient, keyboard: Keyboard, output: Output) -> Ending:
 
 
 class _Echo:
-    """One run; all of it is the main thread's."""
+    """One run. All of it is for the main thread, except :meth:`_closed`."""
 
     def __init__(self, client: ChatClient, keyboard: Keyboard, output: Output) -> None:
         self._client = client
         self._keyboard = keyboard
         self._output = output
         self._answers: SimpleQueue[list[str]] = SimpleQueue()
-        self._echoes = True  # the server has not shown anything else
+        self._echoes = True  # as far as is known, the server echoes
 
     def run(self) -> Ending:
-        """Go on until somebody ends it."""
+        """Exchange lines until the user or the server ends that."""
         self._client.start(self._answers.put, self._closed)
         while not self._output.broken:
             self._output.write("send: ")
@@ -63,14 +63,14 @@ class _Echo:
         return LEFT
 
     def _closed(self) -> None:
-        """On the reader thread: end a wait for an answer, and one for the keyboard."""
+        """End a wait for an answer, or for the keyboard. Called by the reader thread."""
         self._answers.put([])
         self._keyboard.wake()
 
     def _exchange(self, text: str) -> None:
         try:
             self._client.send_line(text)
-        except OSError:  # the next look at the keyboard says why
+        except OSError:  # the next read of the keyboard tells why
             self._client.closed.wait()
             return
         lines = self._wait_for_answer() + self._heard()
@@ -92,7 +92,7 @@ class _Echo:
         return []
 
     def _heard(self) -> list[str]:
-        """Return the lines that are there already."""
+        """Return the lines that have come already."""
         lines = []
         while not self._answers.empty():
             lines += self._answers.get()

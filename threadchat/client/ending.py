@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit status of ``threadchat-client``: an interface, and the table in its ``--help``."""
+    """The exit status of ``threadchat-client``: a public interface, and the table in its ``--help``."""
 
     LEFT = 0
     NO_CONNECTION = 1
@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """An exit code, and what to say on stderr where the user does not know already."""
+    """An exit code, and what to say on stderr if the user does not know it already."""
 
     code: ExitCode
     message: str = ""

@@ -1,9 +1,8 @@
 """
 What a server sends, as lines that are safe to show.
 
-Bytes in, text out, for whatever server it is: wire/text.py makes each line safe; NULs and blank lines go; what
-comes without a line end is taken once the caller has waited long enough. Memory stays bounded however long a
-line gets.
+Bytes in, text out, for any server. wire/text.py makes each line safe. NULs and blank lines are dropped. A line
+without an end is taken once the caller has waited long enough. Memory stays bounded however long a line gets.
 No socket, thread or clock here: the reader thread reads, waits and flushes.
 """
 
@@ -12,7 +11,7 @@ from __future__ import annotations
 from threadchat.wire.lines import LineDecoder, Overlong
 from threadchat.wire.text import decode
 
-#: Sixteen times what threadchat relays; a line over it is left out, and said to be.
+#: Sixteen times what threadchat relays. A longer line is left out, and a note says so.
 MAX_LINE_BYTES = 65536
 
 _LINE_ENDS = b"\n\r\x00"
@@ -27,7 +26,7 @@ class Incoming:
         self.unfinished = False
 
     def feed(self, data: bytes) -> list[str]:
-        """Take *data*, not empty, as it was read; return the lines it completes."""
+        """Take *data* as it was read, which is never empty; return the lines it completes."""
         fed = self._decoder.feed(data)
         self.unfinished = data[-1] not in _LINE_ENDS
         lines = _safe_lines(fed.lines)
@@ -36,7 +35,7 @@ class Incoming:
         return lines
 
     def flush(self) -> list[str]:
-        """Take the unfinished line as it is. For silence, and for the end of the stream."""
+        """Take the unfinished line as it is. To be called after silence and at the end of the stream."""
         self.unfinished = False
         return _safe_lines(self._decoder.flush())
 

@@ -1,9 +1,9 @@
 """
-Making the user's name known, before anything is said under it.
+Makes the user's name known before anything is said under it.
 
-threadchat greets at once, and answers the request for a name at once: the user is told of a name that is taken
-before their first line goes out, and the others never see them under another. Other servers are left as they
-are: the first line they send is not that greeting, and a silent one is not waited for.
+threadchat greets at once, and answers the request for a name at once. So the user learns that a name is taken before
+their first line goes out, and the others never see them under another name. Other servers get no such request,
+because they do not send that greeting. A server that stays silent is waited for only a moment.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def introduce(client: ChatClient, speaker: Speaker) -> list[str]:
 
 
 def listen(client: ChatClient, speaker: Speaker, lines: list[str]) -> None:
-    """Let *speaker* hear *lines* from the server, and answer for it."""
+    """Let *speaker* hear *lines* from the server, and send its answers."""
     for line in lines:
         if answer := speaker.heard(line):
-            with contextlib.suppress(OSError):  # the reader finds out too, and knows why
+            with contextlib.suppress(OSError):  # the reader notices too, and knows why
                 client.send_line(answer)

@@ -1,9 +1,9 @@
 """
 Lines from standard input that another thread can interrupt.
 
-``input()`` cannot be told that the server has gone; this waits for the keyboard and for a call of
-:meth:`Keyboard.wake` at once. The terminal stays in its own line mode, so it echoes and edits.
-Read by the main thread; any thread may wake it.
+``input()`` cannot be told that the server has gone. This module waits for the keyboard and for a call of
+:meth:`Keyboard.wake` at the same time. The terminal stays in its own line mode, so it echoes and edits.
+The main thread reads; any thread may wake it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Keyboard:
         os.write(self._wake, b"!")
 
     def read_line(self) -> str | End:
-        """Return the next line without its end; the last one needs none."""
+        """Return the next line without its end, or why there is none. The last line needs no end."""
         while True:
             if self._woken_up():
                 return End.WOKEN
@@ -61,7 +61,7 @@ class Keyboard:
             self._wait()
 
     def at_end(self) -> bool:
-        """Whether there will be no line any more, as far as can be seen without waiting."""
+        """Whether it is known that no more lines will come. Does not wait."""
         if not self._at_end:
             self._wait(0)
         return self._at_end and not self._lines

@@ -1,8 +1,9 @@
 """
 How a line looks: a colour for each name, the server's own lines dimmed.
 
-The colour is a hash of the name, so it is the same for everybody, every day. Only the sixteen colours
-that every terminal has, and that its owner has chosen. Pure: (style, text) pairs, as prompt_toolkit takes.
+The colour is a hash of the name, so it is the same for everybody, every day. Only the sixteen colours are used
+that every terminal has and that its owner has chosen. Pure functions; they return the (style, text) pairs that
+prompt_toolkit takes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from zlib import crc32
 
 from threadchat.client.talkers import talker_of
 
-#: Without black, white and grey, which may be the background, and dark blue, which few can read on black.
+#: All but black, white and grey, which may be the background, and dark blue, which few can read on black.
 COLOURS = (
     "ansired",
     "ansigreen",
@@ -35,7 +36,7 @@ Fragments = list[tuple[str, str]]
 
 
 def colour_of(name: str) -> str:
-    """Return the colour of *name*, in whatever case it is written."""
+    """Return the colour of *name*. Upper and lower case make no difference."""
     return COLOURS[crc32(name.casefold().encode()) % len(COLOURS)]
 
 

@@ -2,9 +2,9 @@
 Which incoming lines are only the echo of what this user has just said.
 
 A third of other people's servers send a talker's line back to the talker, who has seen it already.
-A line is taken for an echo if it is exactly what was said, at most two seconds ago, and once for each
-time it was said. Only actions have two forms, ``** John waves`` and, in older servers, ``* John waves``.
-Pure, the clock is injected; used by the user interface's thread.
+A line counts as an echo if exactly that line was said at most two seconds ago. A line that was said once has one echo
+only. Only actions have two forms, ``** John waves`` and, in older servers, ``* John waves``.
+Pure, with an injected clock; used by the user interface's thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ECHO_SECONDS = 2.0
 
 
 class OwnLines:
-    """What was said last, and is not known to have come back."""
+    """The lines that were said last and have not come back so far."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -28,7 +28,7 @@ class OwnLines:
         self._said.append((self._clock(), _key(line)))
 
     def is_echo(self, line: str) -> bool:
-        """Whether *line* has just been said here. True once for each time."""
+        """Whether *line* has just been said here. True once for each time it was said."""
         self._forget_old()
         for said in self._said:
             if said[1] == _key(line):

@@ -1,8 +1,8 @@
 """
 The chat client without a screen: for pipes, scripts, plain terminals and the challenge's transcript.
 
-What is typed is shown as it is sent, then whatever the network says, each line as it comes. Against a
-server that echoes, one's own line shows twice. The terminal's own line mode does the editing.
+Each typed line is shown as the others see it. Each line from the network is shown as it comes. With a server that
+echoes, the user's own lines are shown twice. The terminal's own line mode does the editing.
 The main thread reads the keyboard; ``client-reader`` prints what comes.
 """
 
@@ -22,7 +22,7 @@ from threadchat.client.speaker import Speaker, check_name, is_farewell
 #: After a person has left: time for the server to take the last line and close.
 _LEAVE_QUIET_SECONDS = 0.2
 _LEAVE_LIMIT_SECONDS = 0.5
-#: After the end of a pipe: answers are waited for, as ``nc`` does, but not for ever.
+#: After the end of a pipe: time for answers. ``nc`` waits for them too, but here not for ever.
 _PIPE_QUIET_SECONDS = 1.0
 _PIPE_LIMIT_SECONDS = 10.0
 
@@ -31,16 +31,16 @@ class Output:
     """
     Standard output, a line at a time, from any thread.
 
-    Not ``sys.stdout``: a thread that is stuck writing to a terminal that has been stopped would hold
-    its lock, and the interpreter cannot exit then.
+    It does not use ``sys.stdout``. A thread that is stuck writing to a stopped terminal would hold the lock of
+    ``sys.stdout``, and the interpreter could not exit.
     """
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
-        #: Whether no more can be written: nobody reads any more, as after ``| head``, or there is a problem.
+        #: Whether no more can be written. Either nobody reads any more, as after ``| head``, or there is a problem.
         self.broken = False
-        #: What the user must be told of that, such as a full disk; empty if nothing.
+        #: The problem that the user must be told of, such as a full disk; empty if there is none.
         self.problem = ""
 
     def write(self, text: str) -> None:
@@ -62,7 +62,7 @@ class Output:
 
 
 def ask_name(keyboard: Keyboard, output: Output) -> str | None:
-    """Ask the person at the keyboard for a name until there is one; None if they have had enough."""
+    """Ask the person at the keyboard until they give a possible name. Return None if the input ends first."""
     while True:
         output.write("name: ")
         line = keyboard.read_line()
@@ -112,13 +112,13 @@ def _talk(client: ChatClient, keyboard: Keyboard, output: Output, speaker: Speak
                 output.write_lines([said.shown])
             try:
                 client.send_line(said.line)
-            except OSError:  # the reader finds out too, knows why, and shows what came before
+            except OSError:  # the reader notices too, knows why, and shows what came before
                 client.closed.wait()
     return LEFT if output.broken or speaker.asked_to_leave else server_gone(client.reason)
 
 
 def leave(client: ChatClient, interactive: bool) -> None:
-    """Leave so that nothing that was said is lost; what still comes meanwhile is still shown."""
+    """Leave without losing anything that was said. What comes meanwhile is still shown."""
     client.half_close()
     if interactive:
         client.wait_until_quiet(_LEAVE_QUIET_SECONDS, _LEAVE_LIMIT_SECONDS)

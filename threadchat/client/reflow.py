@@ -1,8 +1,8 @@
 """
 Where the cursor is after a terminal has become narrower.
 
-Most terminals wrap what no longer fits in one row, and the cursor goes along with its character; others cut it
-off, and the cursor stays in its row. The two are told apart by asking where it is (resizing). Pure.
+Most terminals wrap what no longer fits in one row, and the cursor moves along with its character. Others cut the rest
+off, and the cursor stays in its row. Where the cursor is shows which kind a terminal is (resizing). Pure functions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """A cell of a terminal, counted from 0, the row from the one where the line begins."""
+    """A cell of a terminal. Both numbers count from 0; row 0 is where the line begins."""
 
     row: int
     column: int
@@ -22,8 +22,8 @@ def place_of(cursor: int, widths: Sequence[int], columns: int) -> Place:
     """
     Return where *cursor*, a column of one long row, goes when that row is wrapped at *columns*.
 
-    *widths* are those of the row's characters. A wide one (2) is never cut in half; combining ones (0) take no room.
-    Beyond the last character, the row is as if it had spaces.
+    *widths* are the widths of the row's characters. A wide one (2) is never cut in half; a combining one (0) takes no
+    room. After its last character, the row counts as filled with spaces.
     """
     row = column = start = 0
     for width in [*widths, *[1] * (cursor + 1)]:

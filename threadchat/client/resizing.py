@@ -1,9 +1,9 @@
 """
 The input line of the screen, after its terminal has become narrower.
 
-The terminal has wrapped the line or cut it off, and where its first row is now depends on that. Asked where the
-cursor is, it gives itself away. Until it has answered, nothing is drawn. It is only asked if that matters: the
-answer takes as long as the network between here and the terminal. All of this is the event loop's.
+The terminal has either wrapped the line or cut it off. Where the line's first row is now depends on that. To find out,
+the client asks the terminal where its cursor is, and draws nothing until the answer has come. It asks only if that
+matters, because the question and the answer may have to cross a network. All of this runs in the event loop.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from prompt_toolkit.renderer import Renderer
 
 from threadchat.client.reflow import Place, place_of
 
-#: A terminal that does not say in this time where its cursor is never will.
+#: A terminal that has not said in this time where its cursor is never will.
 _CURSOR_SECONDS = 0.5
 
 
 class SteadySize:
-    """The size of the terminal as it was when last looked at: it does not change in the middle of drawing."""
+    """The size of the terminal at the last :meth:`look`. So it does not change in the middle of drawing."""
 
     def __init__(self, measure: Callable[[], Size]) -> None:
         self._measure = measure
@@ -39,7 +39,7 @@ class SteadySize:
         return self._size
 
     def look(self) -> bool:
-        """Note the size of now. Return whether it is another one."""
+        """Note the current size. Return whether it has changed."""
         before, self._size = self._size, self._measure()
         return before != self._size
 
@@ -51,14 +51,14 @@ def measure_terminal() -> Size:
 
 
 class _Renderer(Renderer):
-    """A renderer that does not draw while it is not known where."""
+    """A renderer that does not draw while it is unknown where the line is."""
 
     def __init__(self, before: Renderer, may_draw: Callable[[], bool]) -> None:
         super().__init__(before.style, before.output)
         self._may_draw = may_draw
 
     def render(self, app: Application[Any], layout: Layout, is_done: bool = False) -> None:
-        """Draw, or leave that for later."""
+        """Draw, or leave the drawing for later."""
         if is_done or self._may_draw():
             super().render(app, layout, is_done)
 
@@ -70,15 +70,15 @@ class Resizing:
         self._app = app
         self._size = size
         app.renderer = _Renderer(app.renderer, self._may_draw)
-        # prompt_toolkit's own way, which knows nothing of wrapping, is switched off, here and in start().
+        # prompt_toolkit's own way knows nothing of wrapping. It is switched off, here and in start().
         app.terminal_size_polling_interval = None
-        self._waiting = False  # for an answer; nothing is drawn
-        self._questions = 0  # that the terminal has not answered so far
-        self._wraps = False  # it has shown that it does, instead of cutting off
+        self._waiting = False  # for an answer; nothing is drawn meanwhile
+        self._questions = 0  # how many the terminal has not answered so far
+        self._wraps = False  # the terminal has shown that it wraps, instead of cutting off
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Listen for SIGWINCH, in the event loop, once prompt_toolkit does."""
+        """Listen for SIGWINCH in the event loop. It replaces prompt_toolkit's handler, so it comes later."""
         self._loop = loop
         loop.call_soon(loop.add_signal_handler, signal.SIGWINCH, self._look)
 
@@ -92,20 +92,20 @@ class Resizing:
         places, last = self._places(), self._size().columns - 1
         if any(place.column == column < last for place in places):
             self._wraps = True
-        elif column != last:  # it is being resized, and SIGWINCH is on its way
+        elif column != last:  # the terminal is being resized, and SIGWINCH is on its way
             return
-        # In the last column: a terminal that cuts off always has its cursor there, one that wraps may have it.
+        # The last column proves nothing: a terminal that cuts off has its cursor there, and one that wraps may have it.
         self._draw(next((place.row for place in places if place.column == column), places[0].row) if self._wraps else 0)
 
     def finish(self) -> None:
-        """Find the input line's first row now, if that has not been done: where it is most likely to be."""
+        """Draw the input line without waiting for an answer any longer, where its first row is most likely to be."""
         self._look()
         if self._waiting:
             places = self._places()
             self._draw(places[0].row if places and self._wraps else 0)
 
     def _look(self) -> bool:
-        """Return whether the terminal has another size; it is then asked where its cursor is, if that matters."""
+        """Return whether the size has changed. If so, draw anew, or first ask where the cursor is if that matters."""
         changed = self._size.look()
         if changed and any(place.row for place in self._places()):
             self._waiting = True
@@ -123,10 +123,10 @@ class Resizing:
 
     def _places(self) -> tuple[Place, ...]:
         """
-        Return where the cursor may be, counted from the row above which it was, if the terminal wraps lines.
+        Return where the cursor may be if the terminal wraps. Its row is how many rows wrapping has added above it.
 
-        There are two places for a cursor behind the last character, with blanks between them: in some terminals it
-        keeps its distance, in others it does not.
+        A cursor behind the last character, with blanks between them, may be in two places: some terminals keep its
+        distance from the character, others do not.
         """
         screen = self._app.renderer.last_rendered_screen
         if screen is None:
@@ -144,7 +144,7 @@ class Resizing:
         self._waiting = False
         self._app.output.cursor_up(rows)
         self._app.renderer.erase(leave_alternate_screen=False)
-        self._app.layout.current_window.horizontal_scroll = 0  # else it stays scrolled where there is room again
+        self._app.layout.current_window.horizontal_scroll = 0  # else it stays scrolled even when there is room again
         self._app.invalidate()
 
     def _stop_timer(self) -> None:

@@ -1,9 +1,9 @@
 """
-What a typed line means: something to say, a command for the server, or that the user has had enough.
+What a typed line means: something to say, a command for the server, or a wish to leave.
 
-Speaks the challenge's protocol, ``NAME: text``, and to threadchat, which it recognises by its greeting, as that
-server likes it best. Pure; the keyboard's thread calls ``say``, the reader's calls ``heard``, and all they share
-is attributes that are only ever replaced as a whole.
+Speaks the challenge's protocol, ``NAME: text``. threadchat is recognised by its greeting. It is told the name once, and
+then gets the lines without the name. Pure. The keyboard's thread calls ``say``, the reader's thread calls ``heard``.
+They share only attributes that are replaced as a whole.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from threadchat.wire.text import sanitise
 MAX_NAME_CHARACTERS = 32
 
 _FAREWELLS = ("quit", "exit")
-#: threadchat's second line to a newcomer, by which it is recognised; the first is any welcome.
+#: threadchat's second line to a newcomer, by which it is recognised. The first line is a welcome in any words.
 _GREETING = re.compile(r"\* You are (\S+), .+ in \S+\. Type /help for help\.")
 _GREETING_LINES = 2
-#: How it confirms a name, in the form that it made of it.
+#: How threadchat confirms a name. It may have changed the form of the name.
 _RENAMED = re.compile(r"\* You are now (\S+)")
-#: How it begins to refuse one.
+#: How threadchat begins to refuse a name.
 _REFUSED = re.compile(r"\* (?:A|That|The) name ")
 
 
 def check_name(wanted: str) -> str:
-    """Return the name that *wanted* stands for. Raises ChatError, for the user, where it may not be one."""
+    """Return the name that *wanted* stands for. Raises ChatError, for the user, if it cannot be a name."""
     name = wanted.strip()
     if not name:
         raise ChatError("a name has at least one letter")
@@ -50,7 +50,7 @@ def is_farewell(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One typed line: what goes to the server, and what its author sees of it (nothing, for a command)."""
+    """One typed line: what goes to the server, and what its author sees of it (nothing, for most commands)."""
 
     line: str
     shown: str
@@ -60,18 +60,18 @@ class Speaker:
     """
     Who is typing, and under what name.
 
-    With threadchat, the name is the one that the server says the user has: ``heard`` asks for the wanted one. With
-    any other server it is the wanted one, and goes in front of each line, unless *prefix* is False.
+    At threadchat, the name is the one that the server says the user has; ``heard`` asks for the wanted name. At any
+    other server, the name is the wanted one. There it goes in front of each line, unless *prefix* is False.
     """
 
     def __init__(self, name: str, *, prefix: bool = True) -> None:
         self.name = name
         #: Whether the user has asked the *server* to end the connection.
         self.asked_to_leave = False
-        #: What threadchat said when it refused the name that the user began with; empty if it did not.
+        #: What threadchat said when it refused the user's first name; empty if it did not refuse it.
         self.refusal = ""
         self._prefix = prefix
-        self._wanted = ""  # a name that was asked for, and neither confirmed nor refused so far
+        self._wanted = ""  # a name that was asked for, and so far neither confirmed nor refused
         self._lines_heard = 0
         self._at_threadchat = False
         self._introduced = False  # threadchat has answered the first request
@@ -91,7 +91,7 @@ class Speaker:
         if text.startswith("/"):
             return Said(text, self._command(text))
         line = f"{self.name}: {text}"
-        # To threadchat, a prefix that happens to be typed is part of the text: it takes away one only.
+        # threadchat takes one prefix away. If the user has typed one as part of the text, it needs another in front.
         bare = not self._prefix or (self._at_threadchat and not text.startswith(f"{self.name}: "))
         return Said(text if bare else line, line)
 
@@ -102,7 +102,7 @@ class Speaker:
             self._at_threadchat = True
             self._wanted, self.name = self.name, greeting[1]
             return f"/nick {self._wanted}"
-        # On other servers only after a /nick: where anything is passed on, anybody can write such a line.
+        # Believe other servers only after a /nick: they may pass on anything, so anybody can write such a line.
         if (self._at_threadchat or self._wanted) and (renamed := _RENAMED.match(line)):
             self._answered()
             self._rename(renamed[1])
@@ -117,7 +117,7 @@ class Speaker:
         self._introduced = True
 
     def _command(self, text: str) -> str:
-        """Take note of a command; return what its author sees of it, where the server tells the others only."""
+        """Take note of a command. Return what its author sees of it: the server shows /me only to the others."""
         word, _, argument = text.partition(" ")
         if word in ("/quit", "/exit"):
             self.asked_to_leave = True

@@ -1,5 +1,5 @@
 """
-Who is about, learnt from the lines that come: for Tab, the one who spoke last first.
+Who is about, learnt from the lines that come. Tab offers the names: the one who spoke last comes first.
 
 Understands the challenge's ``NAME: text``, and threadchat's greeting, its ``/who``, and comings and goings. Other
 servers' lines teach it less. Pure; used by the user interface's thread.
@@ -12,7 +12,7 @@ import re
 #: Enough for any conversation one person can follow; a room may have thousands.
 MAX_NAMES = 200
 
-#: threadchat's, in the order of its /help. The server's own table may not be imported here: a test compares the two.
+#: threadchat's commands, as its /help has them. The server's table may not be imported here: a test compares the two.
 COMMANDS = (
     "/help",
     "/nick",
@@ -29,7 +29,7 @@ COMMANDS = (
     "/times",
     "/quit",
 )
-#: Those whose first word is somebody's name.
+#: The commands whose first argument is somebody's name.
 _TO_SOMEBODY = ("/msg",)
 
 _TALK = re.compile(r"([^\s:*/\[][^\s:]{0,31}): ")
@@ -68,7 +68,7 @@ class Talkers:
             self._present(re.split(", | and ", _MORE.sub("", listed["with"] or listed["who"])))
 
     def complete(self, text: str, own_name: str) -> list[str]:
-        """Return what *text*, all before the cursor, may become: the likeliest first."""
+        """Return what *text*, which is all before the cursor, may become: the likeliest first."""
         start, space, word = text.rpartition(" ")
         if word.startswith("/") and not space:
             return [f"{command} " for command in COMMANDS if command.startswith(word.lower())]
@@ -86,7 +86,7 @@ class Talkers:
         self._bound()
 
     def _present(self, names: list[str]) -> None:
-        """Note that *names* are here: behind all who have given a sign of life, in the order they were listed."""
+        """Note that *names* are here: after all who have given a sign of life, in the order they were listed."""
         self._names = dict.fromkeys(reversed([name for name in names if name not in self._names])) | self._names
         self._bound()
 
@@ -97,17 +97,17 @@ class Talkers:
 
 class Completion:
     """
-    What Tab does: it goes through all that the text may become, and then back to what was typed.
+    What Tab does: it goes through everything that the text may become, and then back to what was typed.
 
-    If there is one choice only, it stays; after a command to somebody, the next Tab begins with the names.
+    A single choice stays. After a command to somebody, the next Tab begins with the names.
     """
 
     def __init__(self, talkers: Talkers) -> None:
         self._talkers = talkers
-        self._choices: list[str] = []  # the one that is shown is first
+        self._choices: list[str] = []  # the one on the screen is first
 
     def next(self, text: str, own_name: str) -> str:
-        """Return what becomes of *text*, all before the cursor."""
+        """Return what becomes of *text*, which is all before the cursor."""
         shown = self._choices[:1] == [text]
         if shown and len(self._choices) == 1 and text.rstrip() in _TO_SOMEBODY:
             shown = False

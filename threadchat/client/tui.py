@@ -1,11 +1,11 @@
 """
 The chat client on a terminal: an input line that stays whole while messages appear above it.
 
-The main thread runs prompt_toolkit's event loop, one prompt from first to last; ``client-reader`` hands
-over what has come and waits until it is on the screen, so a flood is slowed at its source and
-redrawn once for each read. Not full-screen: scrollback, the mouse and screen readers keep working.
-The input line is one row, which scrolls sideways: a terminal that is resized leaves no copies of it.
-Only this and resizing import prompt_toolkit, and only the command line imports this, when it is needed.
+The main thread runs prompt_toolkit's event loop, with one prompt from first to last. ``client-reader`` hands over what
+has come and waits until it is on the screen. So a flood is slowed at its source, and the input line is drawn once for
+each read. The screen is not taken over: scrollback, the mouse and screen readers keep working.
+The input line is one row, which scrolls sideways. So a terminal that is resized leaves no copies of it.
+Only this module and resizing import prompt_toolkit. Only the command line imports this module, when it is needed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from threadchat.client.resizing import Resizing, SteadySize, measure_terminal
 from threadchat.client.speaker import Speaker, is_farewell
 from threadchat.client.talkers import Completion, Talkers
 
-#: Sending happens in the event loop: a server that takes nothing for so long has frozen the input line.
+#: How long a server may take nothing. Sending happens in the event loop, so the input line is frozen meanwhile.
 _SEND_SECONDS = 5.0
 
 
@@ -53,7 +53,7 @@ def run(client: ChatClient, speaker: Speaker) -> Ending:
 
 
 class _Screen:
-    """All of it is the event loop's, but for the methods of the reader thread."""
+    """All of it is for the event loop, except the methods of the reader thread."""
 
     def __init__(self, client: ChatClient, speaker: Speaker) -> None:
         self._client = client
@@ -62,14 +62,14 @@ class _Screen:
         self._own_lines = OwnLines(time.monotonic)
         self._completion = Completion(self._talkers)
         self._ending = LEFT
-        self._shown = threading.Event()  # what was handed over last
+        self._shown = threading.Event()  # what was handed over last is on the screen
         self._over = False
         output = get_app_session().output
         size = SteadySize(output.get_size)
         if isinstance(output, Vt100_Output):
             size = SteadySize(measure_terminal)
-            # No cpr: asking where the cursor is makes every line wait for the answer, and terminals that
-            # do not answer get a warning. Only menus and toolbars would need it.
+            # No cpr: asking where the cursor is makes every line wait for the answer, and on terminals that do not
+            # answer, the user gets a warning. Only menus and toolbars would need it.
             output = Vt100_Output(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
         self._session: PromptSession[None] = PromptSession(
             self._prompt,
@@ -84,7 +84,7 @@ class _Screen:
         self._resizing = Resizing(self._session.app, size)
 
     def run(self, heard: list[str]) -> Ending:
-        """Show what was *heard* already, and return once somebody has ended it; the terminal is as it was."""
+        """Show what was *heard* already. Return once somebody has ended the chat; the terminal is then as it was."""
         try:
             self._session.prompt(pre_run=partial(self._start, heard))
         except EOFError:  # the terminal has gone
@@ -92,7 +92,7 @@ class _Screen:
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:
-            # The loop has stopped. If the reader has handed something to it that it never ran:
+            # The loop has stopped. The reader may still wait for something that the loop never ran: let it go on.
             self._over = True
             self._shown.set()
         return self._ending
@@ -119,7 +119,7 @@ class _Screen:
                 self._shown.set()
 
         self._shown.clear()
-        if self._over:  # looked at after clearing, as it is set before setting: no way to miss both
+        if self._over:  # _over is set before the event, and read after clearing it: nothing is missed
             return
         with contextlib.suppress(RuntimeError):  # the loop was closed just now
             loop.call_soon_threadsafe(step)
@@ -153,8 +153,8 @@ class _Screen:
 
     def _print(self, fragments: Fragments) -> None:
         """Print above the input line, which is drawn again before the loop goes on."""
-        # Not run_in_terminal(): it gives the terminal back for each line, and a key that is
-        # pressed just then lands in the middle of the screen.
+        # run_in_terminal() would give the terminal back for each line, and a key pressed just then would land in the
+        # middle of the screen.
         self._resizing.finish()
         app = self._session.app
         app.renderer.erase()
@@ -172,7 +172,7 @@ class _Screen:
         def _(event: KeyPressEvent) -> None:
             text = event.current_buffer.text
             event.current_buffer.reset(append_to_history=True)
-            # Not only when it is next drawn: the very next key may be the up-arrow.
+            # Load it now and not when the line is next drawn: the very next key may be the up-arrow.
             event.current_buffer.load_history_if_not_yet_loaded()
             for line in text.splitlines():  # several, if they were pasted
                 self._typed(line)
@@ -195,7 +195,7 @@ class _Screen:
         return keys
 
     def _typed(self, line: str) -> None:
-        if self._has_ended():  # there was a farewell in what was pasted
+        if self._has_ended():  # pasted text had a farewell in it
             return
         if is_farewell(line):
             self._print([(DIM, line.strip()), ("", "\n")])
@@ -211,5 +211,5 @@ class _Screen:
             self._client.send_line(said.line)
         except BlockingIOError:
             self._end(server_gone(f"the server has read nothing for {_SEND_SECONDS:g} seconds"))
-        except OSError:  # the reader finds out too, and knows why
+        except OSError:  # the reader notices too, and knows why
             pass

@@ -1,8 +1,8 @@
 """
 Messages out of a byte stream, each ended by a delimiter of one or more bytes.
 
-For listeners that serve workers: the delimiter is found wherever it stands, also when it comes in two
-reads or when one read holds a hundred of them, and it stays part of the message, as workers expect.
+For listeners that serve workers. The delimiter is found wherever it stands: split between two reads, or a hundred
+times in one read. It stays part of the message, as workers expect.
 No socket, thread or clock here.
 """
 
@@ -12,7 +12,7 @@ from threadchat.base.errors import WireError
 
 
 class DelimiterDecoder:
-    """Splits what one peer sends. ``max_message_bytes`` counts the delimiter too."""
+    """Splits what one peer sends. ``max_message_bytes`` limits what is kept of an unfinished message."""
 
     __slots__ = ("_partial", "delimiter", "max_message_bytes")
 
@@ -24,17 +24,17 @@ class DelimiterDecoder:
         self._partial = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take *data* as read; return the messages it completes. Raises WireError for an endless one."""
+        """Take *data* as read; return the messages it completes. Raises WireError if one gets too long."""
         delimiter = self.delimiter
         if self._partial:
-            # Only the new bytes are searched, and as many old ones as could begin the delimiter.
+            # Search only the new bytes, and as many old ones as could begin the delimiter.
             searched = max(0, len(self._partial) - len(delimiter) + 1)
             self._partial += data
             if self._partial.find(delimiter, searched) < 0:
                 return self._keep()
             data = bytes(self._partial)
             self._partial.clear()
-        if 0 <= data.find(delimiter) == len(data) - len(delimiter):  # most often a read is one message
+        if 0 <= data.find(delimiter) == len(data) - len(delimiter):  # mostly, a read is one message
             return [data]
         *messages, rest = data.split(delimiter)
         if rest:
@@ -43,7 +43,7 @@ class DelimiterDecoder:
         return [message + delimiter for message in messages]
 
     def flush(self) -> bytes:
-        """Return the unfinished message, or nothing. For the end of the stream."""
+        """Return the unfinished message, or nothing. To be called at the end of the stream."""
         rest = bytes(self._partial)
         self._partial.clear()
         return rest

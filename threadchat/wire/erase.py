@@ -1,7 +1,7 @@
 """
 What somebody erased while typing.
 
-A terminal that sends each key also sends the keys that erase: the server has to do what the terminal's line
+A terminal that sends each key also sends the keys that erase. The server then has to do what the terminal's line
 editor would have done. The keys stay in the unfinished line until it is complete. So they work across reads and
 restarts, and nothing has to be remembered for them.
 No socket, thread or clock here; any thread may call.
@@ -21,7 +21,7 @@ _KEY_BYTES = _KEYS.pattern.encode()
 
 
 def erase(line: str) -> str:
-    """Return *line* as its typist left it. A character is a whole one, with its accents (UAX #29)."""
+    """Return *line* as its typist left it. A key erases a whole character, with its accents (UAX #29)."""
     left = ""
     for piece in _KEYS.split(line):
         match piece:
@@ -38,7 +38,7 @@ def erase(line: str) -> str:
 
 
 def erase_bytes(line: bytes) -> bytes:
-    """Return *line*, in whatever encoding, as its typist left it; it may end amid a character."""
+    """Return *line* as its typist left it. Any encoding will do, and *line* may end in the middle of a character."""
     if not re.search(_KEY_BYTES, line):
         return line
     return erase(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

@@ -1,8 +1,8 @@
 """
-Escape sequences (ECMA-48), taken out of text as a whole.
+Removes escape sequences (ECMA-48) from text.
 
-A screen must not obey somebody else's escape sequences, and the remains of one (``[31m``) are ugly: the
-sequence goes with everything that belongs to it. One that is unfinished ends with its line.
+A screen must not obey somebody else's escape sequences, and the remains of one (``[31m``) are ugly. So a sequence is
+removed with everything that belongs to it. An unfinished sequence ends with its line.
 No socket, thread or clock here; any thread may call.
 """
 
@@ -22,5 +22,5 @@ _SEQUENCE = re.compile(
 
 
 def remove_escapes(text: str) -> str:
-    """Return *text* without escape sequences, in seven bits or as C1 characters."""
+    """Return *text* without escape sequences, whether they begin with ESC or with a C1 character."""
     return _SEQUENCE.sub("", text)

@@ -7,7 +7,7 @@ A frame is a 12-byte header, up to ten 32-bit option words, and a payload; every
     1      flags            2 to 5  payload length       6 to 9  CRC-32 of bytes 0 to 5
     10     stream bits      11    0                    12 on  options, then the payload
 
-As the Go side does, the CRC is verified and the version is not. What a frame *means* is not here:
+The CRC is verified and the version is not, as on the Go side. What a frame *means* is not here:
 workers/payload.py has the events and verdicts. No socket, thread or clock; one decoder belongs to one reader.
 """
 
@@ -21,7 +21,7 @@ from zlib import crc32
 
 from threadchat.base.errors import FrameError
 
-#: Byte 1, a bit mask. RAW to PROTOBUF name the payload's codec.
+#: Byte 1, a bit mask. RAW, JSON, MSGPACK, GOB and PROTOBUF name the payload's codec.
 CONTROL: Final = 0x01
 RAW: Final = 0x04
 JSON: Final = 0x08
@@ -38,7 +38,7 @@ PONG: Final = 0x08  # daemon to worker: yes
 
 HEADER_BYTES: Final = 12
 MAX_OPTIONS: Final = 10
-#: More than any sane message, less than what a corrupt or hostile length could make us wait for.
+#: More than any sane message, and less than a corrupt or hostile length could make us wait for.
 MAX_PAYLOAD_BYTES: Final = 256 * 1024 * 1024
 
 _CHECKED = struct.Struct("<BBI")
@@ -60,7 +60,7 @@ class Frame(NamedTuple):
 
 
 def encode(payload: bytes, options: Sequence[int] = (), flags: int = 0, stream: int = 0) -> bytes:
-    """Return a frame as bytes. Raises ValueError for what no header can say."""
+    """Return a frame as bytes. Raises ValueError if a value does not fit into the header."""
     count = len(options)
     if count > MAX_OPTIONS:
         raise ValueError(f"a frame has at most {MAX_OPTIONS} options, not {count}")
@@ -71,7 +71,7 @@ def encode(payload: bytes, options: Sequence[int] = (), flags: int = 0, stream: 
 
 
 def encode_with_context(context: bytes, body: bytes) -> bytes:
-    """Return an event or a reply: a payload of *context* then *body*, its one option the context's length."""
+    """Return an event or a reply. The payload is *context*, then *body*; the one option is the context's length."""
     size = len(context)
     return b"".join((_header(size + len(body), 1, 0, 0), _ONE_OPTION.pack(size), context, body))
 
@@ -94,9 +94,9 @@ def _read_header(header: bytes) -> tuple[int, int, int, int]:
 
 class FrameDecoder:
     """
-    Makes frames of the bytes that one peer sends, in pieces of any size.
+    Turns the bytes that one peer sends, in pieces of any size, into frames.
 
-    Raises :exc:`FrameError` for bytes that are no frame; after that only the text of the error is of use.
+    Raises :exc:`FrameError` for bytes that are no frame. After that the decoder is of no use.
     """
 
     __slots__ = ("_buffer", "_max_payload_bytes", "_missing_bytes")
@@ -104,15 +104,15 @@ class FrameDecoder:
     def __init__(self, max_payload_bytes: int = MAX_PAYLOAD_BYTES) -> None:
         self._max_payload_bytes = max_payload_bytes
         self._buffer = bytearray()
-        self._missing_bytes = 0  # at least so many are needed before looking at the buffer again is worth it
+        self._missing_bytes = 0  # still to come before the buffer is worth another look
 
     @property
     def pending_bytes(self) -> int:
-        """How much has come of a frame that is not complete."""
+        """How many bytes of an unfinished frame have come."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Take *data* as it was read; return the frames that it completes."""
+        """Take *data* as it was read; return the frames it completes."""
         if self._buffer:
             self._buffer += data
             if len(data) < self._missing_bytes:
@@ -144,5 +144,5 @@ class FrameDecoder:
 
 
 def excerpt(data: bytes, most: int = 200) -> str:
-    """Return the beginning of what a peer sent, fit to be read in a log."""
+    """Return the beginning of what a peer sent, readable in a log."""
     return repr(data[:most].decode("utf-8", "backslashreplace")) + ("…" if len(data) > most else "")

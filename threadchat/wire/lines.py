@@ -2,9 +2,9 @@
 Lines out of a byte stream, as forgiving as the clients that send them.
 
 LF ends a message; so do NUL and a bare CR. CR before LF is dropped, and so are empty messages.
-Many clients never send a line end at all: :attr:`LineDecoder.patience` says how long silence must
-last before what has come counts as a message, and :meth:`LineDecoder.flush` takes it.
-Keys that erase stay in the lines (wire/erase.py), but what they erased does not count for the limit.
+Many clients never send a line end at all. :attr:`LineDecoder.patience` says how long silence must last before
+their unfinished line counts as a message. :meth:`LineDecoder.flush` then takes it.
+Keys that erase stay in the lines (wire/erase.py), but what they erased does not count towards the limit.
 No socket, thread or clock here: the caller reads, waits and flushes.
 """
 
@@ -15,11 +15,11 @@ from typing import NamedTuple, TypedDict
 
 from threadchat.wire.erase import erase_bytes
 
-#: How a read ends when somebody has pressed Enter in a terminal that sends each key (RFC 854: CR NUL).
+#: A read ends like this when somebody has pressed Enter in a terminal that sends each key (RFC 854: CR NUL).
 _ENTER = (b"\r", b"\r\0")
 
-#: Silence after which unfinished data counts as a message, in seconds: for a client that has never
-#: ended a line, and for one that seems to send every key as it is typed.
+#: Silence after which unfinished data counts as a message, in seconds. The first is for a client that has never
+#: ended a line, the second for one that also seems to send every key as it is typed.
 QUIET_SECONDS = 0.15
 QUIET_KEYSTROKE_SECONDS = 2.0
 
@@ -30,12 +30,12 @@ class Overlong(IntEnum):
     """What happened to lines over the limit during one :meth:`LineDecoder.feed`."""
 
     NO = 0
-    SKIPPED = 1  # one has just begun to be skipped: tell the peer, once per line
-    ENDLESS = 2  # it has gone on for so long that the peer is not a line client: close
+    SKIPPED = 1  # a line has turned out too long and is left out: tell the peer, once per line
+    ENDLESS = 2  # the line has gone on for so long that the peer is no line client: close
 
 
 class Feed(NamedTuple):
-    """The result of feeding bytes: whole lines, LF-ended, in one piece, and whether one was too long."""
+    """The result of feeding bytes: whole lines, LF-ended, in one piece, and whether a line was too long."""
 
     lines: bytes
     overlong: Overlong
@@ -45,7 +45,7 @@ class DecoderState(TypedDict):
     """
     All that a :class:`LineDecoder` knows.
 
-    ``partial`` is in Latin-1, a character a byte; ``saw_lf`` says whether it is a line client's.
+    ``partial`` is in Latin-1, one character for each byte. ``saw_lf`` says whether the peer is a line client.
     """
 
     partial: str
@@ -65,8 +65,8 @@ class LineDecoder:
     def __init__(self, max_line_bytes: int) -> None:
         self.max_line_bytes = max_line_bytes
         self._partial = b""
-        self._skipped_bytes = 0  # of an over-long line, so far; 0: not skipping
-        self._line_client = False  # it has ended a line, and so will end the next one
+        self._skipped_bytes = 0  # of an over-long line so far; 0: no line is being skipped
+        self._line_client = False  # the peer has ended a line, and so will end the next one
         self._last_feed_bytes = 0
 
     def feed(self, data: bytes) -> Feed:
@@ -76,7 +76,7 @@ class LineDecoder:
             self._line_client = True
             return Feed(data, Overlong.NO)
         if not self._line_client:
-            # Other clients have CR or NUL somewhere in a message, and never end one.
+            # A client that never ends a line may still have CR or NUL inside a message.
             self._line_client = b"\n" in data or data.endswith(_ENTER)
         if b"\r" in data or b"\x00" in data:
             data = data.translate(_ENDS)
@@ -100,14 +100,14 @@ class LineDecoder:
 
     @property
     def patience(self) -> float | None:
-        """Seconds of silence after which to call :meth:`flush`; None: wait for the line end, however long."""
+        """Seconds of silence after which to call :meth:`flush`. None: wait for the line end, however long."""
         if self._line_client or not (self._partial or self._skipped_bytes):
             return None
         return QUIET_KEYSTROKE_SECONDS if self._last_feed_bytes == 1 else QUIET_SECONDS
 
     @property
     def settled(self) -> bool:
-        """Whether it is a line client's, between two lines: as it was after the line before."""
+        """Whether the peer is a line client and between two lines. All such states are alike."""
         return self._line_client and not self._partial and not self._skipped_bytes
 
     def state(self) -> DecoderState:
@@ -127,12 +127,12 @@ class LineDecoder:
         self._last_feed_bytes = state["last"]
 
     def flush(self) -> bytes:
-        """Return the unfinished line, LF-ended, or nothing. For silence, and for the end of the stream."""
+        """Return the unfinished line, LF-ended, or nothing. To be called after silence and at the end of the stream."""
         line, self._partial, self._skipped_bytes = self._partial, b"", 0
         return line + b"\n" if line else b""
 
     def _is_plain(self, data: bytes) -> bool:
-        """Whether there is nothing to do for *data*, as there mostly is not: whole lines, no more, no less."""
+        """Whether *data* is whole lines that need no work. Mostly it is."""
         return (
             data[-1:] == b"\n"
             and not self._partial

@@ -1,7 +1,7 @@
 """
-What has come to the wrong port: other protocols' greetings and binary data, told from a person's first words.
+Tells a person's first words from what has come to the wrong port: other protocols' greetings and binary data.
 
-Only the first bytes of a connection are looked at, after telnet's commands have been taken out. A pattern
+Only the first bytes of a connection are looked at, after telnet's commands have been removed. A pattern
 describes the form of a greeting and not just its first word, because people say "GET me a coffee" too.
 No socket, thread or clock here.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-#: Unclear first bytes are taken for text after so many seconds of silence, and when there are more of them than this.
+#: Unclear first bytes count as text after this many seconds of silence, or once there are more of them than this.
 UNCLEAR_SECONDS = 1.0
 MAX_UNCLEAR_BYTES = 1024
 
@@ -41,7 +41,7 @@ _GREETINGS = (
     (rb"(?:GET|HEAD|POST) /\S*\r\n", _not("a web server")),
     (rb"[A-Z_]{3,20} (?:/|\*|\w+:)\S* (?:RTSP|SIP|ICAP)/\d", _not("a media or telephone server")),
     (rb"SSH-\d", _not("an SSH server")),  # RFC 4253, section 4.2
-    # RFC 5321, section 4.1.1.1: "HELO everybody" may be a greeting of another kind.
+    # RFC 5321, section 4.1.1.1. A person may say "HELO everybody" too.
     (rb"(?i:EHLO|LHLO)(?: \S+)?\r?\n|MAIL FROM: ?<", _not("a mail server")),
     (rb"(?i:HELO) (?:[\w-]+(?:\.[\w-]+)+|localhost|\[[\d.]+\])\r?\n", _not("a mail server")),
     (rb"\w{1,10} CAPABILITY\r?\n|CAPA\r?\n|USER \S+\r?\nPASS ", _not("a mail or file server")),
@@ -56,7 +56,7 @@ _GREETINGS = (
     (rb"RFB \d{3}\.\d{3}\n", _not("a remote desktop")),
     (rb"@RSYNCD: \d|[0-9a-f]{4}git-\w+-pack ", _not("a file server")),
     (rb"\x1b%-12345X", _not("a printer")),
-    # What only scanners say, in words: see nmap-service-probes. The last is iperf3's cookie.
+    # Text that only scanners send: see nmap-service-probes. The third is iperf3's cookie.
     (rb"DIST\d{8}ARGC|< ?NTP/\d|init\noff all\n|LO_SERVER_CLIENT_PAIR\n|WWWOFFLE [A-Z]", _BINARY),
     (rb"gkrellm \d|fox a \d+ -1 fox hello|NXSH-\d|CONNECT\d\d v|Client string for PARC", _BINARY),
     (rb"(?:[a-z2-7]{36}\0|0{37}\0{4})\Z", _BINARY),
@@ -64,11 +64,11 @@ _GREETINGS = (
 )
 _GREETING = re.compile(b"|".join(b"(%b)" % pattern for pattern, _ in _GREETINGS))
 
-#: Control characters that nobody begins with. TAB, BEL, form feed, Ctrl-Z (the end of a DOS file), escape sequences
-#: and the keys that edit a line may come first, and NULs, CR and LF end lines.
+#: Control characters that text does not have. It may have TAB, BEL, form feed, Ctrl-Z (the end of a DOS file), escape
+#: sequences and the keys that edit a line. NUL, CR and LF end lines.
 _NO_TEXT = re.compile(rb"[\x01-\x06\x0b\x0e-\x14\x16\x18\x19\x1c-\x1f]")
 
-#: What may be the beginning of a greeting: upper-case words, mostly. "hello" and "Hi" are none.
+#: What may be the beginning of a greeting: mostly words in upper case. "hello" and "Hi" are no such words.
 _UNCLEAR = re.compile(
     rb"(?:"
     rb"|[A-Z_-]{1,20}(?: \S*(?: [A-Z]{0,4}(?:/[\d.]{0,3})?)?)?\r?"
@@ -84,9 +84,9 @@ _UNCLEAR = re.compile(
 
 def judge(first: bytes) -> Verdict | str:
     """
-    Return what *first* is: all that a connection has sent so far.
+    Judge *first*, which is all that a connection has sent so far.
 
-    That is a verdict, or the line to answer another protocol with.
+    Return a verdict or, for another protocol, the line to answer it with.
     """
     begun = first.lstrip(b"\r\n\0")
     if found := _GREETING.match(begun) or _GREETING.match(first):
@@ -96,5 +96,5 @@ def judge(first: bytes) -> Verdict | str:
         return Verdict.UNCLEAR
     if _NO_TEXT.search(begun, 0, MAX_UNCLEAR_BYTES):
         return _BINARY
-    # Binary data often begins with NULs, and text does not.
+    # Binary data often begins with NULs. Text does not.
     return Verdict.UNCLEAR if may_be_unclear and first.startswith(b"\0") else Verdict.TEXT

@@ -1,11 +1,11 @@
 """
-Telnet (RFC 854) taken out of a byte stream, and the few answers a telnet client is owed.
+Removes telnet (RFC 854) from a byte stream, and gives the few answers that a telnet client needs.
 
-Everything is refused, once an option, so that no two programs can refuse each other for ever
-(RFC 1143's worry); TIMING-MARK alone is answered each time, because telnet(1) holds its output
-back after Ctrl-C until it is (RFC 860). Nothing is ever sent to a peer that has not sent IAC first.
-Sub-negotiations are skipped unread (so NEW-ENVIRON cannot do harm) and end by themselves when too long.
-Commands that stand for a key (erase, interrupt) become that key, as a terminal without telnet would send it.
+Every option is refused. The same request is refused only once, so that two programs cannot refuse each other for ever
+(the worry of RFC 1143). Only TIMING-MARK is answered each time: after Ctrl-C, telnet(1) holds its output back until
+the answer has come (RFC 860). A peer gets no answers before it has sent IAC.
+Sub-negotiations are skipped unread, so NEW-ENVIRON can do no harm. One that is too long ends by itself.
+Commands that stand for a key (erase, interrupt) become that key. A terminal without telnet would send the same.
 No socket, thread or clock here.
 """
 
@@ -22,7 +22,7 @@ _KEYS = {EC: 0x08, EL: 0x15, IP: 0x03}
 TIMING_MARK = 6
 LOWEST_COMMAND = 236  # end of file (RFC 1184)
 
-#: A sub-negotiation longer than this is taken to be none, so that it cannot swallow a conversation.
+#: A sub-negotiation that is longer than this counts as ended, so that it cannot swallow a conversation.
 MAX_SUBNEGOTIATION_BYTES = 1024
 
 
@@ -45,7 +45,7 @@ class TelnetState(TypedDict):
 
 
 class TelnetFilter:
-    """Removes telnet commands from what one peer sends. ``active`` says whether it ever sent one."""
+    """Removes telnet commands from what one peer sends. ``active`` says whether the peer has ever sent one."""
 
     __slots__ = ("_refused", "_skipped_bytes", "_state", "_verb", "active")
 
@@ -57,7 +57,7 @@ class TelnetFilter:
         self._skipped_bytes = 0
 
     def state(self) -> TelnetState | None:
-        """Return what another filter needs to go on; None if that is nothing: most peers send no commands."""
+        """Return what another filter needs to go on. That is nothing (None) for most peers: they send no commands."""
         if not self.active:
             return None
         return {
@@ -79,11 +79,11 @@ class TelnetFilter:
         self._skipped_bytes = state["skipped"]
 
     def resynchronize(self) -> None:
-        """Forget the command in the middle of which bytes have been lost."""
+        """Forget an unfinished command: bytes have been lost in the middle of it."""
         self._state = _State.DATA
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
-        """Take *data* as it was read; return what is left of it for the application, and what to answer."""
+        """Take *data* as it was read. Return what is left of it for the application, and what to answer."""
         if self._state is _State.DATA and IAC not in data:
             return data, b""
         self.active = True
@@ -117,7 +117,7 @@ class TelnetFilter:
                     answers += b"* Yes, I am here.\r\n"
                 elif byte in _KEYS:
                     text.append(_KEYS[byte])
-                elif byte < LOWEST_COMMAND:  # no command at all: somebody's ÿ in Latin-1, perhaps, and then a line end
+                elif byte < LOWEST_COMMAND:  # no command: perhaps somebody's ÿ in Latin-1, then a line end
                     text.append(byte)
                 self._state = _State.DATA
             case _State.OPTION:

@@ -20,7 +20,7 @@ MOST_MARKS = 5
 
 #: The keys that erase: obeyed where somebody types (erase.py), and dropped elsewhere.
 _KEYS = "\x08\x15\x17\x7f"
-#: C0 (but TAB and these), C1; line and paragraph separators; bidirectional controls (UAX #9) and the
+#: C0 (except TAB and the keys above), C1; line and paragraph separators; bidirectional controls (UAX #9) and the
 #: marks that can hide or reorder text; lone surrogates, noncharacters and interlinear annotation.
 #: LF is left alone: it is framing, and a decoded line has none.
 _UNSAFE = (
@@ -40,31 +40,31 @@ def is_mark(character: str) -> bool:
     return unicodedata.category(character) in ("Mn", "Me")
 
 
-#: Characters that are not drawn. On a screen, a mark behind one of them lands on the letter before it.
+#: Characters that are not drawn. On a screen, a mark after one of them lands on the letter before it.
 _JOINERS = "\u00ad\u180e\u200b\u200c\u200d"
-#: The marks of the first plane, from where it has them: to look at all of Unicode takes a tenth of a second.
+#: The marks of the first plane, from the blocks that have them: looking at all of Unicode takes a tenth of a second.
 _MARKS = "".join(
     character
     for block in (range(0x0300, 0x3100), range(0xA66F, 0xAC00), range(0xFB1E, 0xFE30))
     for character in map(chr, block)
     if is_mark(character)
 )
-#: What may be one mark of a stack. All other planes belong to it: a table of their marks would slow each search down.
+#: What may be part of a stack of marks. All other planes count: a table of their marks would slow each search down.
 _STACKING = f"{_MARKS}{_JOINERS}\U00010000-\U0010ffff"
 
-# Most text has nothing that the first one finds, and then one search is all that it costs.
+# The first pattern finds nothing in most text. Such text costs this one search only.
 _NOTABLE = re.compile(f"[{_KEYS}{_UNSAFE}{_STACKING}]")
 _HARMFUL = re.compile(f"[{_KEYS}{_UNSAFE}{_TAGS}]")
-_STACK = re.compile(f"[{_STACKING}][{_STACKING}]{{{MOST_MARKS}}}")  # its first character apart: sre then skips faster
+_STACK = re.compile(f"[{_STACKING}][{_STACKING}]{{{MOST_MARKS}}}")  # the first character apart: so sre skips faster
 _KEY = re.compile(f"[{_KEYS}]")
 _UNSAFE_OR_FLAG = re.compile(f"({_FLAGS})|[{_UNSAFE}{_TAGS}]")
 
 
 def decode(data: bytes, typed: bool = False) -> str:
     """
-    Return *data*, a run of whole lines or a part of one, as safe text; LF is kept.
+    Return *data*, which is whole lines or a part of one, as safe text. LF is kept.
 
-    Each line is UTF-8 (RFC 3629), or Windows-1252 if it cannot be UTF-8. If it was *typed*, keys that erase do so.
+    Each line is UTF-8 (RFC 3629), or Windows-1252 if it cannot be UTF-8. In *typed* data, the keys that erase do so.
     """
     if data.isascii():
         if len(data.translate(None, _NOTABLE_ASCII)) == len(data):
@@ -75,10 +75,10 @@ def decode(data: bytes, typed: bool = False) -> str:
 
 def sanitise(text: str, typed: bool = False) -> str:
     """
-    Return *text* without what could fool its readers, or their terminals.
+    Return *text* without anything that could fool its readers or their terminals.
 
-    That is escape sequences, invisible characters that change what is seen, and marks piled up on a letter. If it was
-    *typed*, what its author has erased is gone as well.
+    This removes escape sequences, invisible characters that change what is seen, and marks piled up on a letter. From
+    *typed* text it also removes what the author has erased.
     """
     if not _NOTABLE.search(text) or not (_HARMFUL.search(text) or _STACK.search(text)):
         return text
@@ -86,7 +86,7 @@ def sanitise(text: str, typed: bool = False) -> str:
 
 
 def _sanitise_line(line: str, typed: bool) -> str:
-    # What nobody sees goes first: the key that erases is meant for something that has been seen.
+    # Invisible characters go first: a key that erases is meant for a character that its author saw.
     line = _UNSAFE_OR_FLAG.sub(r"\1", remove_escapes(line))
     return _cap_marks(erase(line) if typed else _KEY.sub("", line))
 
@@ -101,7 +101,7 @@ def _characters(data: bytes) -> str:
 def _characters_of_line(line: bytes) -> str:
     try:
         return line.decode()
-    except UnicodeDecodeError:  # as IRC clients do: a line is of one encoding, and nobody writes mojibake on purpose
+    except UnicodeDecodeError:  # as IRC clients do: a line has one encoding, and nobody writes mojibake on purpose
         return line.decode("cp1252", "replace")
 
 
