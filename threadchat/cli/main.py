@@ -1,4 +1,4 @@
-"""The ``threadchat`` command: serve, check, and what workers.py adds."""
+"""The ``threadchat`` command: serve, check, and the commands of workers.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from threadchat.config.source import NOWHERE
 from threadchat.process.lifecycle import REHEARSAL
 
 EXIT_FAILED = 1  # it could not be done: an address in use, say
-EXIT_USAGE = 2  # what was asked for makes no sense: wrong options, a wrong configuration
+EXIT_USAGE = 2  # the request makes no sense: wrong options, a wrong configuration
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -148,7 +148,7 @@ def check(path: Path, printed: bool) -> None:
         _fail([loaded.source.say(*problem) for problem in problems], EXIT_USAGE)
     if loaded.ignored:
         click.echo(f"threadchat: not used here: {', '.join(loaded.ignored)}", err=True)
-    click.echo(f"{path}: all is well", err=printed)  # what is printed can be used as a file
+    click.echo(f"{path}: all is well", err=printed)  # then standard output can be used as a file
     if printed:
         click.echo(dump(config), nl=False)
 
@@ -169,13 +169,13 @@ def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, obj
 
 
 def _dry_run(loaded: Loaded) -> None:
-    """Say what would be served, or end with status 1 and what would not work."""
+    """Say what would be served. If anything would not work, say that, too, and end with status 1."""
     config, source = loaded.config, loaded.source
     served: list[str] = []
     problems = list(find_worker(config))
     if config.tcp.needs_pool and not problems:
         served.append(f"workers: {shlex.join(config.tcp.pool.command or config.server.command)}")
-    if REHEARSAL not in os.environ:  # then its addresses are taken by the daemon that asks, which will hand them over
+    if REHEARSAL not in os.environ:  # in a rehearsal a running daemon has them, and will hand them over
         listening, refused = try_addresses(config)
         served += listening
         problems += refused

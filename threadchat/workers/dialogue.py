@@ -8,7 +8,7 @@ its clients then get each other's bytes. There are three kinds of workers, and a
 * A worker built on the PHP library answers the question of the handshake at any time, but only when it is back in its
   loop. By then it has said all it had to say about an event. So it is asked again after each event
   (:class:`AskedDialogue`).
-* With any other worker, the daemon can only look: bytes that arrive before an event is given answer no event
+* With any other worker, the daemon can only look: bytes that arrive before an event is given are no answer to it
   (:class:`Dialogue`). That is not enough. A worker is often suspended between its two answers, by the very thread that
   its first answer wakes.
 
