@@ -175,7 +175,7 @@ def _dry_run(loaded: Loaded) -> None:
     problems = list(find_worker(config))
     if config.tcp.needs_pool and not problems:
         served.append(f"workers: {shlex.join(config.tcp.pool.command or config.server.command)}")
-    if REHEARSAL not in os.environ:  # in a rehearsal a running daemon has them, and will hand them over
+    if REHEARSAL not in os.environ:  # in a rehearsal, the daemon that asks has the addresses, and will hand them over
         listening, refused = try_addresses(config)
         served += listening
         problems += refused

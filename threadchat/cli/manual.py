@@ -1,8 +1,8 @@
 """
 Man pages, made from the text that ``--help`` shows: ``python -m threadchat.cli.manual DIRECTORY``.
 
-click-man (0.6) does not do: it leaves out epilogs, which have the client's exit codes, and makes a page of each
-subcommand. The markup is man(7).
+They are not made with click-man (0.6): it leaves out epilogs, which have the client's exit codes, and makes a page of
+each subcommand. The markup is man(7).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The configuration: typed, frozen sections. Every option is declared once, here, with its default.
 
-A part of the daemon gets only the section that it needs. loading.py makes a configuration from a file.
+Most parts of the daemon get only the section that they need. loading.py makes a configuration from a file.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Limits(Section):
     # The two limits by address are not for loopback and unix sockets; 0: no limit.
     max_connections_per_address: int = Field(200, ge=0)
     connections_per_minute_per_address: int = Field(300, ge=0)  # one more has to wait, up to ten seconds
-    ipv6_prefix: int = Field(64, ge=1, le=128)  # addresses count as one if so many first bits are the same
+    ipv6_prefix: int = Field(64, ge=1, le=128)  # addresses with so many first bits in common count as one
     max_line_bytes: int = Field(4096, ge=16)
     flood_lines_per_second: float = Field(20.0, ge=0, allow_inf_nan=False)  # 0: off
     flood_burst_lines: int = Field(200, ge=1)
     max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024)  # worker
     idle_timeout: Duration = 0.0  # 0: none
     keepalive_time: Duration = Field(60.0, le=32767)  # after so much silence the peer's machine is asked; 0: never
-    keepalive_timeout: Duration = Field(120.0, le=65535)  # after so much silence it has vanished; 0: the kernel's own
+    keepalive_timeout: Duration = Field(120.0, le=65535)  # after so much silence it counts as gone; 0: the kernel's
     send_queue_bytes: int = Field(262_144, ge=4096)
     send_timeout: Duration = Field(30.0, gt=0)
 
@@ -165,7 +165,7 @@ class History(Section):
     state: str = ""  # a directory; "": systemd's ($STATE_DIRECTORY), or else memory, 32 MiB for all rooms
     lines: int = Field(10_000, ge=1)  # of talk in each room: months of a team's talk, 1 MB, 10 ms for a search
     age: Duration = 0.0  # anything older is forgotten; 0: nothing is too old
-    durability: Literal["process", "power"] = "process"  # what it outlives: kill -9, or also a power cut (slow)
+    durability: Literal["process", "power"] = "process"  # history outlives kill -9, or also a power cut (slow)
     replay: int = Field(20, ge=0)  # lines of talk that newcomers see: a screen
 
 

@@ -50,7 +50,7 @@ class Database:
         self.ids: dict[str, int] = {}  # of rooms, by name
         self.readers = Readers(path)
         self._checkpointer: sqlite3.Connection | None = None
-        # Closed after all connections: before, closing it would take away SQLite's locks (fcntl(2)).
+        # Closed after all connections. Closing it earlier would take away SQLite's locks (fcntl(2)).
         self._file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self.writer = _connect(path)
@@ -178,7 +178,7 @@ class Database:
         return True
 
     def abandon(self) -> None:
-        """Close a database whose file is not where it was, and delete its log, which no other may use."""
+        """Close a database whose file is not where it was, and delete its log, so that no other one reads it."""
         _, log = self.files
         with contextlib.suppress(sqlite3.Error):
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")

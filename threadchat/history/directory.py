@@ -58,7 +58,7 @@ class Directory:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         names = [f"history.damaged-{stamp}{again}.db" for again in ("", *(f"-{n}" for n in range(2, 100)))]
         name = next(name for name in names if not (self.path / name).exists())
-        for file in reversed(_FILES):  # the database last, so that a rename of half of them is done again
+        for file in reversed(_FILES):  # the database last: if this is interrupted, it is done again
             if (self.path / file).exists():
                 (self.path / file).rename(self.path / file.replace(DATABASE, name))
         return self.path / name

@@ -1,10 +1,10 @@
 """
 What it means that a line has a word: the word is somewhere in the line, in whatever case.
 
-It may be a part of a word there, because some languages put no blanks between words. No character is special. Two
-letters are the same if both fold to the same single letter (Unicode's simple case folding). But a letter of ASCII is
-never the same as one outside ASCII. SQLite follows the same rules: with LIKE, which folds ASCII only, or with GLOB and
-a pattern that lists each letter's forms.
+A part of a word is enough, because some languages put no blanks between words. No character is special. Two letters
+are the same if both fold to the same single letter (Unicode's simple case folding). But a letter of ASCII is never the
+same as one outside ASCII. SQLite follows the same rules: with LIKE, which folds ASCII only, or with GLOB and a pattern
+that lists each letter's forms.
 """
 
 from __future__ import annotations

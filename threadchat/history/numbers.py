@@ -1,9 +1,9 @@
 """
 The last number of each room, in a file of its own, so that no number is used twice, whatever becomes of the database.
 
-A number is written after every batch, and after lines that could not be kept. A write needs no disk space, because the
-file has spare slots. It is a single write of a few bytes, so the process may end at any moment (a power cut may lose
-it). A room is found by a digest of its name. Its id would not do, because only the database knows it.
+A number is written after every batch, and after lines that could not be kept. That needs no disk space, because the
+file has spare slots. It is a single write of a few bytes, which survives the end of the process at any moment, but not
+a power cut. A room is found by a digest of its name. Its id would not do, because only the database knows it.
 
 A header of 32 bytes, then slots of 32: digest (16 bytes), number (8), zeros (8). Byte order is little-endian.
 Callable from any thread.

@@ -69,8 +69,8 @@ class Retention:
         """
         Forget a few events; return whether there is more to forget.
 
-        Once one of these events may stay, there is not: events that have come in meanwhile are for the next call.
-        Otherwise a busy room would never be done.
+        If one of the events looked at may stay, the answer is no. What has come in meanwhile is for the next call:
+        otherwise a busy room would never be done.
         """
         oldest_at = (self._clock() - self._age) * 1000 if self._age else 0
         surplus = room.lines[table] - most

@@ -5,8 +5,8 @@ The answer itself does not say. If a worker answers one event twice, all its lat
 its clients then get each other's bytes. There are three kinds of workers, and a dialogue for each:
 
 * A worker built on our SDK is told to number its answers (:class:`NumberedDialogue`).
-* A worker built on the PHP library answers the question of the handshake at any time, but only when it is back in its
-  loop. By then it has said all it had to say about an event. So it is asked again after each event
+* A worker built on the PHP library answers the question of the handshake again whenever it comes, but only when the
+  worker is back in its loop. By then it has said all it had to say about an event. So it is asked after each event
   (:class:`AskedDialogue`).
 * With any other worker, the daemon can only look: bytes that arrive before an event is given are no answer to it
   (:class:`Dialogue`). That is not enough. A worker is often suspended between its two answers, by the very thread that

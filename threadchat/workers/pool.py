@@ -26,7 +26,7 @@ from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import Reply
 from threadchat.workers.process import STOP_SECONDS, State, WorkerProcess
 
-#: Waits after failures to start a worker, in seconds: the first one. It doubles each time, up to the maximum.
+#: How long to wait after a worker failed to start, in seconds. The wait doubles each time, up to the maximum.
 BACKOFF_SECONDS = 0.1
 BACKOFF_MAX_SECONDS = 5.0
 

@@ -60,7 +60,7 @@ class Relay:
             self._send_rest(memoryview(frame)[sent:], timeout)
 
     def send_now(self, frame: bytes) -> bool:
-        """Write all of *frame*, of at most PIPE_BUF bytes. False: there was no way to, and nothing was written."""
+        """Write all of *frame*, of at most PIPE_BUF bytes. False: that was impossible, and nothing was written."""
         raise NotImplementedError
 
     def recall(self) -> bytes:
@@ -176,7 +176,7 @@ class PipeRelay(Relay):
         return True
 
     def send_now(self, frame: bytes) -> bool:
-        """Write all of *frame*, of at most PIPE_BUF bytes. False: there was no way to, and nothing was written."""
+        """Write all of *frame*, of at most PIPE_BUF bytes. False: that was impossible, and nothing was written."""
         try:
             self._write(frame)
         except OSError:  # no room; or the worker has gone, which the thread that reads will see

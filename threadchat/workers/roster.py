@@ -1,5 +1,5 @@
 """
-Which worker has which event, which workers are idle, and which events wait. Both queues are first in, first out.
+Which worker has which event, which workers are idle, and which events wait, each in the order in which they came.
 
 While many events wait, a worker that can take a second event is given one *ahead*. It lies in the worker's relay, and
 the worker goes on with it at once. Without it, the worker would fall asleep and have to be woken, which takes longer
