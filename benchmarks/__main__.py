@@ -40,7 +40,7 @@ def main() -> int:
     if os.getloadavg()[0] > QUIET_LOAD:
         print("benchmarks: this machine is busy; the results will be worth less", file=sys.stderr)
     facts = describe()
-    # only whole scenarios, of the server as it is, are worth keeping
+    # only full runs with all peers and with threadchat itself are worth keeping
     publish = not (options.quick or options.threadchat or set(options.peers) != set(peers.BY_KEY))
     measured: dict[str, Measured] = {}
     for scenario in chosen:
@@ -120,7 +120,7 @@ def _progress(scenario: Scenario, run: Run) -> str:
 
 def _publish(results: dict[str, Measured]) -> None:
     try:
-        # imported late: a run on a machine without matplotlib still has its tables
+        # imported late, so that a run on a machine without matplotlib still has its tables
         from benchmarks.plots import draw_all  # noqa: PLC0415
     except ImportError as problem:
         print(f"benchmarks: no plots: {problem}", file=sys.stderr)

@@ -27,7 +27,7 @@ class BuildError(Exception):
 
 
 def build() -> None:
-    """Compile what is compilable here. Without gcc nothing can be measured; without Go its peers are missing.
+    """Compile what can be compiled here. Without gcc nothing can be measured; without Go, the peers in Go are missing.
 
     Raises BuildError.
     """
@@ -43,7 +43,7 @@ def build() -> None:
 
 
 def _compile(command: list[str]) -> None:
-    # Go wants a home for its cache, and looks for a module in the current directory unless told not to
+    # Go needs HOME for its cache, and would look for a module in the current directory without GO111MODULE
     environment = {**os.environ, "GO111MODULE": "off", "GOFLAGS": ""}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:

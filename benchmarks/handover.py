@@ -2,11 +2,11 @@
 
     python -m benchmarks.handover [CONNECTIONS] [--replacements N] [--load]
 
-Not a scenario of the suite: no peer can do it. What is printed is the time between two entries of the daemon's own log,
-and from the first until a line said in between has been seen by the last connection. Nobody may be disconnected. Run
-it as an ordinary user: a hand-over takes no privilege.
+This is not a scenario of the suite, because no peer can do it. It prints the times between entries of the daemon's own
+log, and the time from the first entry until the last connection has seen a line that was said in between. Nobody may be
+disconnected. Run it as an ordinary user: a hand-over takes no privilege.
 
-With ``--load`` a hundred people talk in another room all the time, and each line must be seen once by each of them.
+With ``--load`` a hundred people talk in another room all the time, and each of them must see each line once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ addr = "tcp://127.0.0.1:0"
 max_connections = 20000
 flood_lines_per_second = 0.0
 """
-#: From one of these entries to the next.
+#: A step ends with one of these log entries, and begins with the one before it (the first one with "replacing").
 STEPS = {
     "handed_over": "kept: everybody is parked and their state is saved",
     "connections_taken_over": "the new program has started, and knows everybody",
@@ -46,7 +46,7 @@ TALKERS = 100
 
 
 class Daemon:
-    """A chat room with a log that is looked at as text: to parse it would take the daemon's time."""
+    """A chat room. Its log is searched as text while it runs: parsing it would take processor time from the daemon."""
 
     def __init__(self, directory: Path) -> None:
         config = directory / "config.toml"
@@ -58,7 +58,7 @@ class Daemon:
         self.port = int(self.wait_for("listening", 1)["address"].rpartition(":")[2])
 
     def wait_for(self, event: str, count: int) -> dict[str, str]:
-        """Wait until there are *count* of an entry; return the last one."""
+        """Wait until the log has *count* entries of an *event*; return the last of those."""
         while self.log.read_text().count(f'"{event}"') < count:
             assert self.process.poll() is None, "the daemon has ended"
             time.sleep(0.02)
@@ -105,7 +105,7 @@ def _greeted(port: int, number: int) -> socket.socket:
 
 
 def _replace(daemon: Daemon, people: list[socket.socket], number: int) -> dict[str, float]:
-    time.sleep(len(people) / 1000 + 2)  # condensed notices are as far apart as a millisecond a member
+    time.sleep(len(people) / 1000 + 2)  # condensed notices are one millisecond per member apart
     for person in people:
         with contextlib.suppress(BlockingIOError):
             assert person.recv(1 << 20, socket.MSG_DONTWAIT), "a connection was closed"

@@ -1,7 +1,7 @@
 """
 What it costs to keep what is said: ``python -m benchmarks.history [DIRECTORY]``.
 
-The best of many rounds, so that what else the machine does is left out.
+Where there are several rounds, the best one counts, so that other work of the machine is left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_BOUND = Bounds(lines=10**9)
 
 
 def best(action: Callable[[], object], rounds: int, each: int = 50) -> float:
-    """Return the microseconds that *action* takes."""
+    """Return how many microseconds *action* takes, in the best of *rounds*."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -40,7 +40,7 @@ def best(action: Callable[[], object], rounds: int, each: int = 50) -> float:
 
 
 def say(room: RoomHistory, events: int, lines: int) -> None:
-    """Append a batch of so many *events* of so many *lines*."""
+    """Append a batch of *events* events of *lines* lines each."""
     first, now = room.last + 1, int(time.time() * 1000)
     texts = ["\n".join([LINE.format(n)] * lines) for n in range(events)]
     room.append([Event(Kind.SAID, first + n * lines, lines, now, "alice", text) for n, text in enumerate(texts)])
@@ -53,7 +53,7 @@ def appending(name: str, room: RoomHistory, rounds: int) -> None:
 
 
 def reading(name: str, room: RoomHistory) -> None:
-    """Print what readers pay."""
+    """Print what reading costs."""
     print(
         f"{name}: tail of 20 {best(lambda: room.tail(20), 50):.1f} µs,"
         f" read of 50 near the end {best(lambda: room.read(room.last - 50, 65_536), 50):.0f} µs,"
@@ -62,7 +62,7 @@ def reading(name: str, room: RoomHistory) -> None:
 
 
 def large(directory: Path) -> None:
-    """Print what a room with a million lines costs whoever opens, searches and trims it."""
+    """Print what it costs to open, search and trim a room with a million lines."""
     log = set_up_log()
     history = SqliteHistory(directory / "large", log, NO_BOUND)
     room = history.room("lobby")
@@ -85,7 +85,7 @@ def large(directory: Path) -> None:
 
 
 def trimming(directory: Path) -> None:
-    """Print how long whoever writes waits meanwhile."""
+    """Trim that room; print how long that takes, and how long writes wait meanwhile."""
     history = SqliteHistory(directory / "large", set_up_log(), Bounds(lines=10_000))
     room, other = history.room("lobby"), history.room("other")
     began = time.perf_counter()
@@ -111,7 +111,7 @@ def resident() -> int:
 
 
 def threads(room: RoomHistory, count: int = 400) -> None:
-    """Print what stays resident of a thread that has appended, and of one that has not."""
+    """Print how much memory stays resident for an idle thread, one that has appended, and one that has searched."""
     threading.stack_size(256 * 1024)
     costs = []
     for action in (lambda: None, lambda: None, lambda: say(room, 1, 1), lambda: room.search(["x"], None, 1)):
@@ -127,7 +127,7 @@ def threads(room: RoomHistory, count: int = 400) -> None:
         done.set()
         for thread in started:
             thread.join()
-    _, *costs = costs  # what the first ones touch is used again
+    _, *costs = costs  # the later threads use again what the first ones have touched
     print("a thread: {:.1f} KiB; that has appended: {:.1f} KiB; that has searched: {:.1f} KiB".format(*costs))
 
 

@@ -22,7 +22,7 @@ VERSION_COMMANDS = {
 
 
 def describe() -> dict[str, str]:
-    """Facts by name, in the order to print them."""
+    """Return facts by name, in the order to print them."""
     cores = len(os.sched_getaffinity(0))
     facts = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -38,7 +38,7 @@ def describe() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The checked-out commit, marked if the tree has changes outside the results."""
+    """Return the checked-out commit, marked if `threadchat` or setup.cfg has changes."""
     head = _output(["git", "-C", str(REPOSITORY), "rev-parse", "--short=12", "HEAD"])
     changed = _output(["git", "-C", str(REPOSITORY), "status", "--porcelain", "--", "threadchat", "setup.cfg"])
     return f"{head} with changes" if changed else head or "unknown"

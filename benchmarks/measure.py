@@ -1,7 +1,7 @@
-"""Runs scenarios: every peer in turn, fresh process each time, round after round, and keeps what came out.
+"""Runs scenarios: every peer in turn, in a fresh process each time, round after round. Keeps the results.
 
-The peers of one variant run side by side in time: all of them in round one, all of them in round two, each round
-beginning with the next peer. A drifting machine then drifts for all, and a ratio is one of neighbours.
+In each round, the peers of one variant run directly after each other. The next round begins with the next peer. So if
+the machine drifts, it drifts for all of them, and a ratio compares runs that were close in time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.scenarios import Scenario, derive
 
 @dataclass(frozen=True)
 class Run:
-    """One peer in one variant in one round; `error` instead of `result` if it could not be measured."""
+    """One peer in one variant in one round. It has an `error` instead of a `result` if it could not be measured."""
 
     variant: str
     peer: str
@@ -31,7 +31,7 @@ class Run:
 
 @dataclass
 class Measured:
-    """All runs of one scenario, and what they were made on and with."""
+    """All runs of one scenario, and the facts about the machine and the versions that they were made with."""
 
     facts: dict[str, str]
     rounds: int
@@ -40,7 +40,7 @@ class Measured:
     runs: list[Run] = field(default_factory=list)
 
     def values(self, variant: str, peer: str, metric: str) -> dict[int, float]:
-        """The metric by round."""
+        """Return the metric by round."""
         found: dict[int, float] = {}
         for run in self.runs:
             if run.variant == variant and run.peer == peer and run.result:
@@ -82,7 +82,7 @@ def _measure_one(scenario: Scenario, variant: str, options: str, peer: Peer, rou
 
 
 def load_results(path: Path) -> dict[str, Measured]:
-    """What earlier runs of the suite have left, by scenario."""
+    """Return the results of earlier runs of the suite, by scenario."""
     if not path.exists():
         return {}
     found: dict[str, Measured] = {}
@@ -95,4 +95,4 @@ def load_results(path: Path) -> dict[str, Measured]:
 def save_results(path: Path, results: dict[str, Measured]) -> None:
     path.parent.mkdir(exist_ok=True)
     text = json.dumps({key: asdict(measured) for key, measured in results.items()})
-    path.write_text(text.replace('{"variant"', '\n{"variant"') + "\n")  # one run a line, for git
+    path.write_text(text.replace('{"variant"', '\n{"variant"') + "\n")  # each run on a line of its own, for git

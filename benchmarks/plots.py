@@ -13,7 +13,7 @@ from benchmarks.measure import Measured
 from benchmarks.peers import BY_KEY as PEERS
 from benchmarks.scenarios import BY_KEY as SCENARIOS
 
-# the same bytes for the same numbers, and text that stays text
+# the same numbers give the same bytes, and text stays text
 matplotlib.rcParams.update({"svg.hashsalt": "threadchat", "svg.fonttype": "none", "font.size": 9})
 
 Results = dict[str, Measured]
@@ -32,7 +32,7 @@ COLOURS = {
 
 
 def draw_all(results: Results, directory: Path) -> dict[str, str]:
-    """Write the plots; returns their captions by file name."""
+    """Write the plots; return their captions by file name."""
     directory.mkdir(exist_ok=True)
     drawn: dict[str, str] = {}
     for name, (needs, caption, draw) in PLOTS.items():

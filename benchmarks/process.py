@@ -37,7 +37,7 @@ class Running:
 
 
 def raise_descriptor_limit() -> int:
-    """Lift our soft limit, which every child inherits, to the hard one; returns it."""
+    """Raise our soft limit, which every child inherits, to the hard one; return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -45,7 +45,7 @@ def raise_descriptor_limit() -> int:
 
 @contextmanager
 def running(peer: Peer, app: str) -> Iterator[Running]:
-    """One fresh server on a fresh port, gone at the end. Raises MeasurementError if it does not come up."""
+    """Give one fresh server on a free port; it is stopped at the end. Raises MeasurementError if it does not start."""
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="threadchat-bench-") as directory:
         config = Path(directory, "config.toml")
@@ -76,7 +76,7 @@ def _command(template: str, port: int, config: Path) -> list[str]:
 
 
 def _free_port() -> int:
-    """A port below the ephemeral range, which 10,000 outgoing connections would run into."""
+    """Return a free port below the ephemeral range: the 10,000 outgoing connections take theirs from that."""
     for port in range(20000 + time.time_ns() % 10000, 32000):
         with socket.socket() as probe:
             try:
@@ -88,7 +88,7 @@ def _free_port() -> int:
 
 
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int, peer: Peer, log: Path) -> None:
-    """Look in /proc/net/tcp (state 0A is LISTEN): a probing connection would be a member that comes and goes."""
+    """Look in /proc/net/tcp (state 0A is LISTEN). A connection to try it would be a member that comes and goes."""
     listening = f" 0100007F:{port:04X} 00000000:0000 0A "
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -119,7 +119,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def run_load(program: str, server: Running, options: str) -> dict[str, float]:
-    """Run fanload or pingload against `server`; its result. Raises MeasurementError."""
+    """Run fanload or pingload against `server`; return its result. Raises MeasurementError."""
     command = [str(BIN / program), "--port", str(server.port), "--pid", str(server.pid), *options.split()]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False)

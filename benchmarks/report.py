@@ -1,4 +1,4 @@
-"""Writes the results into README.md, between two markers; all else in that file is written by hand and stays."""
+"""Writes the results into README.md, between two markers. The rest of that file is written by hand and stays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ END = "<!-- end of results -->"
 
 
 def render(results: dict[str, Measured], plots: dict[str, str]) -> str:
-    """All the results, as markdown; `plots` are captions by file name."""
+    """Return all results as markdown. `plots` are captions by file name."""
     if not results:
         return "Nothing has been measured yet.\n"
     lines = [*_facts(results), "", "## Aims", "", *aims_table(results), ""]
@@ -35,7 +35,7 @@ def render(results: dict[str, Measured], plots: dict[str, str]) -> str:
 
 
 def _facts(results: dict[str, Measured]) -> list[str]:
-    """The newest run's; a scenario that was measured apart says so in its footnote."""
+    """Return the newest run's facts. Each scenario has its own date and commit in its footnote."""
     newest = max((measured.facts for measured in results.values()), key=lambda facts: facts["date"])
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in newest.items())]
 

@@ -1,4 +1,4 @@
-"""The table of scenarios: what is asked of the servers, which of them are asked, what is shown, what is aimed at.
+"""The table of scenarios: for each, the load, the servers, the columns to show, and the aims.
 
 Options are those of load/fanload.c and load/pingload.c. A later option overrides an earlier one: the scenario's come
 first, then the variant's, then the peer's, then `quick` if the run is a quick one.
@@ -59,8 +59,8 @@ JOIN_BYTES = Metric("bytes_per_member", "bytes to each member", "{:,.0f}".format
 class Aim:
     """What threadchat is to reach: a bound on `metric`, or on its ratio to the same metric elsewhere.
 
-    `against` is a peer's key, "best" (the best competitor of that round) or empty; `over` names another variant of
-    threadchat's own to compare with. A ratio is taken in each round, and the median of the rounds counts.
+    `against` is a peer's key, "best" (the best competitor of that round) or empty. `over` names another variant:
+    threadchat is compared with itself in that one. A ratio is taken in each round, and the median of the rounds counts.
     """
 
     metric: Metric
@@ -249,8 +249,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         (JOIN_CPU, GREETED, DRAINED, JOIN_BYTES),
         "--storm --settle 5000",
         {"100 join": "--members 100", "300 join": "--members 300", "1,000 join": "--members 1000"},
-        # "does not grow beyond what the notices cost" is read here as: a join among 1,000 costs at most twice as
-        # much as a join among 100, where a server that tells everybody of everybody pays ten times as much
+        # The aim is that a join costs no more in a larger crowd, except for the notices: among 1,000, at most twice as
+        # much as among 100. A server that tells everybody of everybody pays ten times as much.
         (Aim(JOIN_CPU, 2.0, at_least=False, over="100 join", variant="1,000 join"),),
         base="100 join",
         quick="--settle 5000",
@@ -271,7 +271,7 @@ SCENARIOS: tuple[Scenario, ...] = (
             "e": "--members 100 --talkers 1 --window 1",
             "10 of 10": "--members 10 --talkers 10 --window 1",
         },
-        # at least 0.8 of memory's, 0.95 where there is nothing to batch, and 0.6 in a small room
+        # with SQLite: at least 0.8 of the rate with memory; 0.95 if there is nothing to batch, 0.6 in a small room
         (
             *(Aim(RATE, 1 / 0.8, at_least=False, against="process", variant=variant) for variant in "abcd"),
             Aim(RATE, 1 / 0.95, at_least=False, against="process", variant="e"),
@@ -300,9 +300,9 @@ BY_KEY = {scenario.key: scenario for scenario in SCENARIOS}
 
 
 def derive(result: Result) -> dict[str, float]:
-    """The generator's numbers, and those that follow from them."""
+    """Return the generator's numbers, and those that follow from them."""
     derived = dict(result)
-    # a frozen server's lines are under way, not lost; that it froze is said in a column of its own
+    # the missing lines of a frozen server are under way, not lost; a column of its own says that it froze
     lost = 0 if result.get("frozen") else result.get("lost", 0)
     other = ("duplicated", "reordered", "garbled", "closed", "wrong", "unanswered")
     derived["faults"] = lost + sum(result.get(key, 0) for key in other)

@@ -1,4 +1,4 @@
-"""Turns the load generators on a server that commits one known fault, and insists that they count exactly that one."""
+"""Runs the load generators against a server that commits one known fault. They must count exactly that fault."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EXPECTED = {
 
 
 class SelfCheckError(Exception):
-    """A generator did not count what there was to count: no result of its would mean anything."""
+    """A generator counted wrong, so none of its results would mean anything."""
 
 
 def check_generators() -> None:
-    """A few seconds. Raises SelfCheckError, or MeasurementError if the generators cannot be run at all."""
+    """Takes a few seconds. Raises SelfCheckError, or MeasurementError if the generators cannot be run at all."""
     for fault, expected in EXPECTED.items():
-        # a window of 4: the line after a lost one tells its observer, who would otherwise wait for it
+        # a window of 4: the line after a lost one shows the loss; with a window of 1 its observer could wait for it
         found = _run("fanload", fault, "--members 4 --talkers 1 --window 4 --seconds 0.1 --quiet 300")
         _compare(fault, expected, {key: int(found[key]) for key in COUNTERS if found[key]})
     _compare("echo", {"wrong": 1}, {"wrong": int(_run("pingload", "echo", "--seconds 0.1")["wrong"])})

@@ -11,12 +11,12 @@ from benchmarks.peers import BY_KEY as PEERS
 from benchmarks.scenarios import FAULTS, SCENARIOS, Aim, Metric, Scenario
 
 US = "threadchat"
-REFERENCES = ("hub", "ceiling")  # each scenario's ranking metric is set in proportion to theirs
+REFERENCES = ("hub", "ceiling")  # each table shows its ranking metric in proportion to theirs
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """An aim, and the median of what was reached (for faults, the worst)."""
+    """An aim, and the median of the results (for faults, the worst result)."""
 
     aim: Aim
     variant: str
@@ -51,7 +51,7 @@ def _reached(scenario: Scenario, measured: Measured, aim: Aim, variant: str) -> 
 
 
 def _best(scenario: Scenario, measured: Measured, metric: Metric, variant: str) -> dict[int, float]:
-    """By round, what the best competitor reached."""
+    """Return the best competitor's result of each round."""
     pick = max if metric.more_is_better else min
     best: dict[int, float] = {}
     for key in scenario.peers:
@@ -63,7 +63,7 @@ def _best(scenario: Scenario, measured: Measured, metric: Metric, variant: str) 
 
 
 def _ratio(ours: dict[int, float], theirs: dict[int, float]) -> float | None:
-    """The median of the rounds' ratios."""
+    """Return the median of the rounds' ratios."""
     ratios = [ours[number] / theirs[number] for number in ours if theirs.get(number)]
     return median(ratios) if ratios else None
 

@@ -1,5 +1,5 @@
 """
-What a worker imports: one connection event after another, each answered exactly once.
+What a worker imports: it gets one connection event after another, and answers each exactly once.
 
     worker = TcpWorker()
     for request in worker:
@@ -8,8 +8,9 @@ What a worker imports: one connection event after another, each answered exactly
         else:
             worker.read()
 
-The same program runs under threadchat and under RoadRunner, over pipes or sockets. One thread only.
-A connection's next event may come to another process; its ``uuid`` is the key for what is to be remembered.
+The same program runs under threadchat and under RoadRunner, over pipes or sockets. It must use one thread only.
+A connection's next event may come to another process. So what is remembered of a connection belongs in a shared
+store, under the connection's ``uuid``.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Request(NamedTuple):
     """
     An event. ``remote_addr`` is ``ip:port``; ``body`` is what has been sent, for DATA only.
 
-    That is one message with its delimiter under threadchat, and one or several under RoadRunner, so a portable worker
-    looks for lines in it. (What a client left unfinished comes last, without a delimiter; from RoadRunner after CLOSE.)
+    Under threadchat ``body`` is one message with its delimiter. Under RoadRunner it may be several, so a portable
+    worker looks for lines in it. (A message that a client left unfinished comes last, without a delimiter. From
+    RoadRunner it comes after CLOSE.)
     """
 
     event: TcpEvent
@@ -54,9 +56,9 @@ class TcpWorker:
     """
     The worker's end of its relay, which *relay* or the environment names.
 
-    From here on the frames have descriptors of their own: standard output is standard error, so that a stray
-    ``print`` is a line in the daemon's log, and standard input is empty. What is printed before that breaks the
-    handshake over pipes, so make this object first.
+    From here on, the frames have descriptors of their own. Standard output goes to standard error, so that a stray
+    ``print`` becomes a line in the daemon's log. Standard input is empty. Anything printed earlier breaks the handshake
+    over pipes, so make this object first.
     """
 
     def __init__(self, relay: str | None = None) -> None:
@@ -67,15 +69,16 @@ class TcpWorker:
         self._frames: list[Frame] = []
         self._open: Request | None = None  # the event that has no answer yet
         self._number = 0  # how many events have been read
-        self._numbers = False  # the daemon wants to know which event an answer belongs to
+        self._numbers = False  # whether the daemon wants to know which event an answer belongs to
         self._stopping = False
         self._rpc: RpcClient | None = None
 
     def wait_request(self) -> Request | None:
         """
-        Return the next event, None when the worker shall end.
+        Return the next event; None: the worker shall end.
 
-        An event before it that was not answered is: CLOSE needs no answer, anything else is an error.
+        If the event before has no answer, it gets one now: CLOSE, which needs none, gets :meth:`read`; any other event
+        gets an error, which is logged.
         """
         if self._open:
             if self._open.event is TcpEvent.CLOSE:
@@ -96,7 +99,7 @@ class TcpWorker:
                 elif command.get("number"):
                     self._numbers = True
             elif frame.options:
-                self._number = (self._number + 1) & 0xFFFFFFFF  # an option is 32 bits, and lasts two days
+                self._number = (self._number + 1) & 0xFFFFFFFF  # an option has 32 bits: they last two days
                 if self._stopping:
                     self._send(self._verdict(REPLACE_ME))
                     continue
@@ -106,11 +109,11 @@ class TcpWorker:
         return None
 
     def __iter__(self) -> Iterator[Request]:
-        """Return the events until the worker shall end."""
+        """Iterate over the events until the worker shall end."""
         return iter(self.wait_request, None)
 
     def serve(self, handle: Callable[[Request], None]) -> None:
-        """Call *handle* for each event. An exception in it is logged and answers its event as an error."""
+        """Call *handle* for each event. If it raises an exception, that is logged, and the event gets an error."""
         for request in self:
             try:
                 handle(request)
@@ -145,10 +148,10 @@ class TcpWorker:
     @property
     def rpc(self) -> RpcClient:
         """
-        The daemon, to reach connections other than the one that is being answered.
+        A client of the daemon, to reach connections other than the one that is being answered.
 
-        RoadRunner knows ``close_connection`` only. Raises RuntimeError if the daemon takes no calls, OSError if it
-        cannot be reached. A connection that was lost is replaced the next time.
+        RoadRunner knows only ``close_connection``. Raises RuntimeError if the daemon takes no calls, OSError if it
+        cannot be reached. If this client loses the daemon, the next use of this property makes a new client.
         """
         if self._rpc is None or self._rpc.closed:
             address = os.environ.get("RR_RPC")
@@ -172,7 +175,7 @@ class TcpWorker:
         return goridge.encode(payload, (*options, self._number) if self._numbers else options, flags)
 
     def _connect(self) -> None:
-        """Connect to a socket relay. No earlier than this: RoadRunner expects an answer at once, or gives up."""
+        """Connect to a socket relay. It is not done earlier, as RoadRunner gives up if it gets no answer at once."""
         self._connected = True
         parts = urlsplit(self._relay)
         if parts.scheme == "unix":
@@ -201,7 +204,7 @@ class TcpWorker:
         return self._frames.pop(0)
 
 
-@lru_cache(4096)  # a connection's messages have the same context, byte by byte
+@lru_cache(4096)  # all messages of a connection have the same context, byte by byte
 def _read_context(context: bytes) -> tuple[TcpEvent, str, str, str]:
     fields = json.loads(context)
     return TcpEvent(fields["event"]), fields["remote_addr"], fields["server"], fields["uuid"]
@@ -214,7 +217,7 @@ def _take_standard_streams() -> tuple[int, int]:
     os.dup2(null, 0)
     os.close(null)
     os.dup2(2, 1)
-    sys.stdout.flush()  # what was printed before goes the new way, unless PYTHONUNBUFFERED has sent it already
+    sys.stdout.flush()  # what was printed before goes there too, unless PYTHONUNBUFFERED has sent it already
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     return read_fd, write_fd

@@ -1,12 +1,13 @@
 // fanload: load for servers that relay every line to everybody else. Run it with no argument for its options.
 //
-// It connects all members, waits until they have been greeted and the notices of their arrival have drained, lets each
-// talker say one line that everybody must see (so names are taken and everybody is known to be a member), and then measures:
-//   closed loop (--window W)  a talker has at most W lines that their observers have not seen. Every line has another
-//                             observer, so that it does not matter in which order a server serves its members;
+// It connects all members. It waits until they have been greeted and no more notices of their arrival come. Then each
+// talker says one line that everybody must see, so names are taken and everybody is known to be a member. Then it
+// measures:
+//   closed loop (--window W)  a talker has at most W lines that their observers have not seen. The observers are
+//                             spread over all members, so the order in which a server serves them does not matter;
 //   open loop   (--rate R)    a talker's lines are due at fixed times, and latency counts from the time a line was due.
-// One thread and one epoll; a line costs it some tens of nanoseconds. `load_cpu` in the result is its own share of one
-// core: near 1 the generator itself is the limit, and the server's figure is a lower bound.
+// It has one thread and one epoll; a line costs it some tens of nanoseconds. `load_cpu` in the result is its own share
+// of one core. If that is near 1, the generator itself is the limit, and the server's figure is a lower bound.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
@@ -42,7 +43,7 @@ struct member {
 struct talker {
   uint32_t sent, seen;  // line numbers: the next to send, the next that its observer has not seen
   int observer;         // of line `seen`
-  int out_from, out_to;  // bytes that did not fit into the socket yet
+  int out_from, out_to;  // bytes in `out` that did not fit into the socket yet
   char out[OUT_BYTES];
 };
 
@@ -54,8 +55,8 @@ static struct {
   long bytes, garbled;
   uint64_t last_byte, last_delivery;
 } seen;
-static uint64_t born;       // line stamps count from here
-static bool measuring;      // only then do latencies count
+static uint64_t born;       // line stamps count from this time
+static bool measuring;      // latencies count only while this is true
 static struct histogram latencies;
 
 // ---- receiving ----
@@ -88,7 +89,7 @@ static int observer_of(int talker, uint32_t number) {
   return reader == talker ? (reader + 1) % readers : reader;
 }
 
-// A later line tells the observer of a lost one as well.
+// If a line was lost, its observer learns that from a later line, and the window opens all the same.
 static void open_window(int index) {
   struct talker *t = &talkers[index];
   while (t->seen < t->sent && ledger_next(t->observer, index) > t->seen) t->observer = observer_of(index, ++t->seen);
@@ -200,7 +201,7 @@ static void say_what_the_window_allows(int index, uint64_t now) {
 static uint64_t say_what_is_due(int index, uint64_t start, uint64_t now) {
   struct talker *t = &talkers[index];
   for (;;) {
-    double periods = (t->sent - 1) + (double)index / opt.talkers;  // line 0 was the warm-up
+    double periods = (t->sent - 1) + (double)index / opt.talkers;  // line 0 was for the warm-up
     uint64_t due = start + (uint64_t)(periods * NS_PER_S / opt.rate);
     if (due > now || !has_room(t)) return due;
     say(index, due);
@@ -214,7 +215,7 @@ static void open_member(int index) {
   bool stalled = index >= readers;
   m->fd = connect_from(index, opt.port, stalled ? 4096 : 0);
   if (opt.dialect == IRC) {
-    char text[96];  // a stalled member never learns that it may join, so it says so at once
+    char text[96];  // a stalled member never reads that it may join, so it joins at once
     int n = snprintf(text, sizeof text, "NICK u%d\r\nUSER u%d 0 * :u\r\n%s", index, index, stalled ? "JOIN #t\r\n" : "");
     if (write(m->fd, text, n) != n) die("write NICK");
   }
@@ -223,7 +224,7 @@ static void open_member(int index) {
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, m->fd, &event)) die("epoll_ctl");
 }
 
-// How many have been accepted. Servers that say nothing to a newcomer are asked in /proc.
+// How many connections have been accepted. For a server that says nothing to a newcomer, /proc tells.
 static int accepted_count(int descriptors_before) {
   return opt.silent ? process_descriptors(opt.pid) - descriptors_before : seen.greeted;
 }
@@ -242,15 +243,15 @@ static void wait_until_accepted(int descriptors_before) {
   }
 }
 
-// Until nothing has come for settle_ms.
+// Read until nothing has come for settle_ms.
 static void settle(void) {
   uint64_t start = now_ns(), limit = start + 60ull * NS_PER_S, quiet = (uint64_t)opt.settle_ms * NS_PER_MS;
   if (seen.last_byte < start) seen.last_byte = start;
   while (now_ns() < seen.last_byte + quiet && now_ns() < limit) turn(20 * NS_PER_MS);
 }
 
-// The connections that wait to be accepted are to be few enough for the server's backlog: one that overflows costs a
-// second, for a SYN is sent again.
+// The connections that wait to be accepted must be few enough for the server's backlog. One too many costs a second,
+// after which its SYN is sent again.
 static void connect_members(int descriptors_before) {
   for (int i = 0; i < opt.members; i++) {
     open_member(i);
@@ -292,7 +293,7 @@ static long lines_sent(void) {
 
 static bool all_delivered(void) { return ledger.delivered >= lines_sent() * receivers_of_a_line(); }
 
-// Every talker's line 0, seen by everybody. A server that loses lines even now is left behind after quiet_ms.
+// Each talker says line 0, and everybody must see it. If the server loses lines even now, go on after quiet_ms.
 static void warm_up(void) {
   const uint64_t limit = now_ns() + 60ull * NS_PER_S, quiet = (uint64_t)opt.quiet_ms * NS_PER_MS;
   for (int i = 0; i < opt.talkers; i++) {
@@ -416,7 +417,7 @@ static void set_up(void) {
   ledger_set_up(readers, opt.talkers);
 }
 
-// The report of a storm: `drained_s` is when the last byte of it arrived, before settle_ms of silence.
+// The report of a storm. `drained_s` is when its last byte arrived, before settle_ms of silence.
 static void report_storm(uint64_t began, uint64_t greeted, double server_cpu) {
   json_begin();
   json_integer("members", opt.members);

@@ -1,5 +1,5 @@
-// lines.c: see lines.h. This is the inner loop of the generator: a few dozen nanoseconds a line, so that it can outrun
-// any server it measures.
+// lines.c: see lines.h. This is the inner loop of the generator. It takes a few dozen nanoseconds a line, so that the
+// generator can outrun any server it measures.
 #define _GNU_SOURCE
 #include "lines.h"
 
@@ -40,7 +40,7 @@ int write_line(char *out, const struct line *line) {
   return p - out;
 }
 
-// Eight ASCII digits at once; false if one of them is none.
+// Read eight ASCII digits at once; false if one of them is no digit.
 static inline bool eight_digits(const char *text, uint32_t *value) {
   uint64_t v;
   memcpy(&v, text, 8);
@@ -62,7 +62,7 @@ static inline bool read_text(const char *text, size_t length, struct line *line)
   return !memcmp(text + STAMP_DIGITS + 1, padding_of(line->talker, line->number), padding_bytes);
 }
 
-// "u7" at `text`: the talker's number, and where it ends; NULL if it is no talker's name.
+// Read "u7" at `text`: set the talker's number, return where the name ends; NULL if it is no talker's name.
 static inline const char *read_name(const char *text, const char *end, int *talker) {
   int value = 0;
   const char *p = text + 1;
@@ -101,7 +101,8 @@ enum verdict read_line(const char *text, size_t length, struct line *line) {
 
 struct ledger ledger;
 
-// Lines a receiver has skipped over, one bit each. Made when a line first arrives out of order, so a correct server never pays.
+// The lines that a receiver has skipped, one bit each. It is made only when a line first arrives out of order, so it
+// costs nothing with a correct server.
 struct gaps {
   uint32_t lines;
   uint8_t bits[];

@@ -1,1 +1,1 @@
-"""The peers that are written here. Each is a program on its own; see ../peers.py for how it is started."""
+"""The peers that are written here. Each is a program of its own; ../peers.py says how it is started."""

@@ -1,8 +1,8 @@
-// ceiling: the least work that relaying (or echoing) lines can be on this kernel, to hold the servers against.
-// One thread, one epoll. Every ready socket is read once a turn, and every member gets everything read in that turn, but
-// its own, in one send. `ceiling PORT echo` sends each read back instead.
-// It is no chat server: no names, no checks, no outbox. A member whose socket is full loses data, so it is only fit for loads that
-// never fill a socket, and reads are assumed to be whole lines, which holds for the short lines of the load generator.
+// ceiling: relays (or echoes) lines with the least work possible on this kernel, as a bound for the servers.
+// One thread, one epoll. Each turn reads every ready socket once. Then every member gets everything that was read in
+// that turn, except its own lines, in one send. `ceiling PORT echo` sends each read back instead.
+// It is no chat server: no names, no checks, no outbox. A member whose socket is full loses data, so it is only for
+// loads that never fill a socket. Each read is taken for whole lines: true for the load generator's short lines.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

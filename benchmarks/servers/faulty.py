@@ -1,8 +1,8 @@
-"""A relay that commits one fault, once: it shows that the load generators notice.
+"""A relay that commits one fault, once, to show that the load generators notice it.
 
     python faulty.py PORT {none,lose,double,reorder,garble,echo}
 
-The fault is in line 10 of talker u0, and only the third member suffers it. `echo` answers each line with itself, but
+The fault is in line 10 of talker u0, and only the third member gets it. `echo` sends each line back as it is, except
 for the tenth.
 """
 
@@ -19,7 +19,7 @@ held: list[bytes] = []
 
 
 def faulty(line: bytes, fault: str) -> list[bytes]:
-    """What the unlucky member is sent in place of `line`."""
+    """Return what the unlucky member is sent in place of `line`."""
     if held:
         return [line, held.pop()]
     if not line.startswith(b"u0: %08d " % UNLUCKY_LINE) or fault == "none":

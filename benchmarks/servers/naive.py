@@ -2,8 +2,8 @@
 
     python naive.py PORT {chat,echo}
 
-Nothing is changed from the library's defaults but what it needs to be measured at all: a listen backlog for many
-arrivals at once, and daemon threads.
+The library's defaults are kept, except for what the measurement needs: a listen backlog for many arrivals at once,
+daemon threads, a port that can be used again at once, and, for chat, no Nagle algorithm.
 """
 
 from __future__ import annotations

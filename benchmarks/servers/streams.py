@@ -2,8 +2,8 @@
 
     python streams.py PORT {chat,echo} {asyncio,uvloop}
 
-A line is written to the others without awaiting `drain()`: awaiting it would let one reader that stalls stop every
-talker in turn. What is not drained stays in memory, without bound; that is the price of this idiom.
+A line is written to the others without awaiting `drain()`. Otherwise one reader that stalls would stop every talker in
+turn. What a reader does not take stays in memory, without bound: that is the price of this idiom.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-// worker_threads: what RoadRunner's TCP plugin does with a message, with a thread a connection, in C: the least that such a
-// host can cost on this kernel with these workers.
+// worker_threads: does in C, with a thread per connection, what RoadRunner's TCP plugin does with a message. This is
+// the least that such a host can cost on this kernel with these workers.
 //
 //   worker_threads PORT WORKERS COMMAND...
 //
-// Each connection's thread reads, takes an idle worker (or waits for one), writes the event to its pipe, reads the answer
-// and sends it: four system calls, each of which blocks. It is no server: no limits, no time-outs, no delimiter, one read
-// is one message and one answer, and whatever goes wrong ends the program.
+// Each connection's thread reads, takes an idle worker (or waits for one), writes the event to its pipe, reads the
+// answer and sends it: four system calls, each of which blocks. It is no server: it has no limits, no time-outs, no
+// delimiter. One read is one message and one answer, and any failure ends the program.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static uint32_t crc32_of(const uint8_t *data, int count) {
   return ~crc;
 }
 
-// A frame of `size` bytes of context and a body; a control frame (flags) has no option.
+// Write a frame with `size` bytes of context and a body; return its length. A control frame (flags) has no option.
 static size_t pack(uint8_t *frame, int flags, const char *context, uint32_t size, const void *body, size_t body_bytes) {
   uint8_t *at = frame + HEADER_BYTES;
   uint32_t length = size + body_bytes;

@@ -1,4 +1,4 @@
-"""The ``threadchat`` command: serve, check, and what workers.py adds."""
+"""The ``threadchat`` command: serve, check, and the commands of workers.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from threadchat.config.source import NOWHERE
 from threadchat.process.lifecycle import REHEARSAL
 
 EXIT_FAILED = 1  # it could not be done: an address in use, say
-EXIT_USAGE = 2  # what was asked for makes no sense: wrong options, a wrong configuration
+EXIT_USAGE = 2  # the request makes no sense: wrong options, a wrong configuration
 
 #: The option that says where history is kept.
 _STATE = ("history", "state")
@@ -168,7 +168,7 @@ def check(path: Path, printed: bool) -> None:
         click.echo(f"history: {finding.sentence}", err=printed)
     if loaded.ignored:
         click.echo(f"threadchat: not used here: {', '.join(loaded.ignored)}", err=True)
-    click.echo(f"{path}: all is well", err=printed)  # what is printed can be used as a file
+    click.echo(f"{path}: all is well", err=printed)  # then standard output can be used as a file
     if printed:
         click.echo(dump(config), nl=False)
 
@@ -190,7 +190,7 @@ def _from_options(addresses: tuple[str, ...], app: str, limits: Mapping[str, obj
 
 
 def _dry_run(loaded: Loaded) -> None:
-    """Say what would be served, or end with status 1 and what would not work."""
+    """Say what would be served. If anything would not work, say that, too, and end with status 1."""
     config, source = loaded.config, loaded.source
     served: list[str] = []
     problems = list(find_worker(config))
@@ -202,7 +202,7 @@ def _dry_run(loaded: Loaded) -> None:
             problems.append((_STATE, finding.sentence))
         else:
             served.append(f"history: {finding.sentence}")
-    if not rehearsing:  # then its addresses are taken by the daemon that asks, which will hand them over
+    if not rehearsing:  # in a rehearsal, the daemon that asks has the addresses, and will hand them over
         listening, refused = try_addresses(config)
         served += listening
         problems += refused

@@ -1,8 +1,8 @@
 """
 Man pages, made from the text that ``--help`` shows: ``python -m threadchat.cli.manual DIRECTORY``.
 
-click-man (0.6) would leave out epilogs, which have the client's exit codes, and make a page of each subcommand.
-The markup is man(7).
+They are not made with click-man (0.6): it leaves out epilogs, which have the client's exit codes, and makes a page of
+each subcommand. The markup is man(7).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SPECIAL = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "
 
 
 def write_pages(directory: Path) -> None:
-    """Write a page for each program into *directory*. Its date is today's, or SOURCE_DATE_EPOCH."""
+    """Write a page for each program into *directory*. Its date is SOURCE_DATE_EPOCH, or else today."""
     seconds = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
     date = time.strftime("%Y-%m-%d", time.gmtime(seconds))
     for name in PAGES:
@@ -57,7 +57,7 @@ def page(name: str, date: str) -> str:
 
 
 def _below(context: click.Context) -> Iterator[click.Context]:
-    """Yield a context for each command that does something, below that of *context*."""
+    """Yield a context for each command below that of *context* that is not a group of commands."""
     if isinstance(context.command, click.Group):
         for name, command in context.command.commands.items():
             inner = click.Context(command, info_name=name, parent=context)
@@ -84,7 +84,7 @@ def _options(context: click.Context) -> Iterator[str]:
 
 
 def _text(text: str) -> Iterator[str]:
-    """Yield paragraphs. One that begins with a backspace is shown as it is, as in ``--help``."""
+    """Yield the lines of all paragraphs. As in ``--help``, one that begins with a backspace keeps its line ends."""
     for number, paragraph in enumerate(re.split(r"\n\s*\n", text)):
         if number:
             yield ".PP"

@@ -1,5 +1,5 @@
 """
-What this machine has to say about a configuration: programs that are not there, addresses that are taken.
+What on this machine does not fit a configuration: programs that are not there, addresses that are taken.
 
 Nothing is started, and nothing is left behind. A problem is a path in the configuration and a sentence.
 """
@@ -25,7 +25,7 @@ Problem = tuple[KeyPath, str]
 
 
 def find_worker(config: Config) -> Iterator[Problem]:
-    """Yield what is missing of the command for workers, if there are any."""
+    """Yield what is missing for the workers' command, if there are workers."""
     if not config.tcp.needs_pool:
         return
     path: KeyPath = ("tcp", "pool", "command") if config.tcp.pool.command else ("server", "command")
@@ -40,7 +40,7 @@ def find_worker(config: Config) -> Iterator[Problem]:
 
 
 def try_addresses(config: Config) -> tuple[list[str], list[Problem]]:
-    """Try to listen on each address; return what would be served, in words, and what could not be."""
+    """Try to listen on each address; return sentences about those that would be served, and the problems."""
     served: list[str] = []
     problems: list[Problem] = []
     for name, server in config.tcp.servers.items():
@@ -61,7 +61,7 @@ def find_history(config: Config, environ: Mapping[str, str]) -> list[Finding]:
 
 
 def find_clashes(config: Config) -> Iterator[Problem]:
-    """Yield addresses of which only one can be had."""
+    """Yield a problem for each pair of addresses that cannot both be had."""
     every = [(name, parse_address(text)) for name, server in config.tcp.servers.items() for text in server.addr]
     for (name, one), (other_name, other) in combinations(every, 2):
         if clash(one, other):
@@ -73,7 +73,7 @@ def find_clashes(config: Config) -> Iterator[Problem]:
 
 
 def find_groups(config: Config) -> Iterator[Problem]:
-    """Yield groups that are to have a socket, and do not exist."""
+    """Yield a problem for each group that is to have a socket but does not exist."""
     for name, server in config.tcp.servers.items():
         group = server.socket_group
         try:

@@ -23,7 +23,7 @@ def _choose(context: click.Context, parameter: click.Parameter, value: str | Non
         context.obj = value
 
 
-#: May stand before and after the name of the command.
+#: An option that may stand before or after the name of the command.
 _rpc = click.option(
     "--rpc",
     metavar="ADDR",
@@ -93,7 +93,7 @@ def _list(daemon: RpcClient) -> list[dict[str, Any]]:
 
 @contextmanager
 def _daemon(rpc: str | None) -> Iterator[RpcClient]:
-    """Give a client of the daemon at *rpc*, or of the only one there is; end with status 1 if it cannot be done."""
+    """Give a client of the daemon at *rpc*, or of the only one there is. End with status 1 if that is impossible."""
     found = [rpc] if rpc else find_sockets()
     if not found:
         _fail("no daemon with workers is running, or it is another user's")
@@ -103,7 +103,7 @@ def _daemon(rpc: str | None) -> Iterator[RpcClient]:
         client = RpcClient(found[0])
     except OSError as problem:
         _fail(f"no daemon can be asked at {found[0]}: {(problem.strerror or str(problem)).lower()}")
-    except ValueError as problem:  # what is no address
+    except ValueError as problem:  # it is no address
         _fail(f"--rpc: {problem}")
     try:
         yield client

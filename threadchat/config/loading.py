@@ -22,7 +22,7 @@ _TOML_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 class Loaded(NamedTuple):
-    """A configuration, where its options stand, and the paths of what in the file means nothing to us."""
+    """A configuration, where its options stand, and the paths of options in the file that mean nothing to us."""
 
     config: Config
     source: Source
@@ -43,7 +43,7 @@ def load(path: Path) -> Loaded:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of the file at *path*. Raises ConfigError if it cannot be read, or is no text."""
+    """Return the text of the file at *path*. Raises ConfigError if it cannot be read, or is not text."""
     try:
         return path.read_text("utf-8")
     except OSError as problem:
@@ -61,7 +61,7 @@ def parse(data: Mapping[str, Any], source: Source = NOWHERE) -> Config:
 
 
 def dump(config: Config) -> str:
-    """Return *config* as TOML, with all defaults but those that only workers have, where there are none."""
+    """Return *config* as TOML, with all defaults. Without workers, defaults that are only for them are left out."""
     data = config.model_dump()
     if not config.tcp.needs_pool:
         defaults = Config().model_dump()
@@ -75,7 +75,7 @@ def dump(config: Config) -> str:
 
 
 def _describe(error: Any) -> tuple[list[str], str]:
-    """Return the path that a pydantic error is about, and a sentence: what is wrong, and maybe what was meant."""
+    """Return the path that a pydantic error is about, and a sentence that says what is wrong, perhaps with a hint."""
     location = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
         *where, key = location

@@ -1,9 +1,10 @@
 """
 An unmodified ``.rr.yaml``, RoadRunner's configuration, as the tables that a TOML file of ours would have.
 
-The sections ``server`` and ``tcp`` are used, and ``rpc`` if it names a unix socket; all others, and options that make
-no sense here, are left out and named. As in RoadRunner, ``${NAME}`` and ``${NAME:-default}`` in a value are taken
-from the environment, names of servers are lower-case, and a bare number for a duration is nanoseconds.
+The sections ``server`` and ``tcp`` are used, and ``rpc`` if it names a unix socket. All other sections are left out,
+and so are options that make no sense here; their names are returned. As in RoadRunner, values may have ``${NAME}`` and
+``${NAME:-default}`` from the environment, names of servers are lower-case, and a bare number for a duration means
+nanoseconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from threadchat.config.source import KeyPath, Source
 
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)")
 _SERVERS = ("tcp", "servers")
-_SILENT = frozenset({"version"})  # of the format: every file has it
+_SILENT = frozenset({"version"})  # of the file format: every file has it
 
 
 def load(path: Path) -> Loaded:
@@ -60,9 +61,9 @@ def load(path: Path) -> Loaded:
 
 def _lines(root: Any) -> tuple[dict[KeyPath, int], list[tuple[KeyPath, str]]]:
     """
-    Return the line of every key below *root*, a YAML node; and those keys that are there twice, with a sentence.
+    Return the line of every key below *root*, a YAML node, and the keys that are there twice, each with a sentence.
 
-    Of a key that is there twice PyYAML silently takes the last one, where RoadRunner refuses the file.
+    RoadRunner refuses a file that has a key twice. PyYAML would silently take the last one.
     """
     lines: dict[KeyPath, int] = {}
     problems: list[tuple[KeyPath, str]] = []
@@ -108,7 +109,7 @@ def _translate(data: dict[str, Any], ignored: list[str]) -> dict[str, Any]:
 
 
 def _server(server: Any) -> Any:
-    """Return a server of the workers, its address with a scheme."""
+    """Return the table of a server for workers, with a scheme in its address."""
     if not isinstance(server, dict):
         return server
     addr = server.get("addr")
@@ -125,7 +126,7 @@ def _pool(pool: dict[str, Any], ignored: list[str]) -> dict[str, Any]:
 
 
 def _known(table: dict[str, Any], section: Any, path: str, ignored: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield what *section* knows of *table*; what is left empty has its default."""
+    """Yield the options of *table* that *section* knows, but not empty ones: those have their defaults."""
     return _chosen(table, section.model_fields, path, ignored)
 
 

@@ -1,7 +1,7 @@
 """
 The configuration: typed, frozen sections. Every option is declared once, here, with its default.
 
-Only daemon.py sees the whole; everything else gets the section it needs. How a file becomes this is in loading.py.
+Most parts of the daemon get only the section that they need. loading.py makes a configuration from a file.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class Limits(Section):
 
     max_connections: int = Field(10_000, ge=1)
     when_full: Literal["refuse", "wait"] = "refuse"
-    # Loopback and unix sockets are never limited by address; 0: no limit.
+    # The two limits by address are not for loopback and unix sockets; 0: no limit.
     max_connections_per_address: int = Field(200, ge=0)
     connections_per_minute_per_address: int = Field(300, ge=0)  # one more has to wait, up to ten seconds
-    ipv6_prefix: int = Field(64, ge=1, le=128)  # addresses that begin with the same so many bits count as one
+    ipv6_prefix: int = Field(64, ge=1, le=128)  # addresses with so many first bits in common count as one
     max_line_bytes: int = Field(4096, ge=16)
     flood_lines_per_second: float = Field(20.0, ge=0, allow_inf_nan=False)  # 0: off
     flood_burst_lines: int = Field(200, ge=1)
     max_message_bytes: int = Field(64 * 1024 * 1024, ge=1024)  # worker
     idle_timeout: Duration = 0.0  # 0: none
-    keepalive_time: Duration = Field(60.0, le=32767)  # of silence, until the peer's machine is asked; 0: never
-    keepalive_timeout: Duration = Field(120.0, le=65535)  # of that, until it counts as vanished; 0: the kernel's own
+    keepalive_time: Duration = Field(60.0, le=32767)  # after so much silence the peer's machine is asked; 0: never
+    keepalive_timeout: Duration = Field(120.0, le=65535)  # after so much silence it counts as gone; 0: the kernel's
     send_queue_bytes: int = Field(262_144, ge=4096)
     send_timeout: Duration = Field(30.0, gt=0)
 
@@ -52,11 +52,11 @@ class Server(Section):
     """One named server: where it listens, and the app it serves there."""
 
     addr: Addresses  # one address, or a list of them
-    app: Literal["chat", "echo", "broadcast", "worker"] = "chat"  # "worker" where the file says anything of workers
+    app: Literal["chat", "echo", "broadcast", "worker"] = "chat"  # "worker" if the file says anything about workers
     socket_mode: str = ""  # of a unix socket: who may connect; "": "0600", and "0660" if there is a group
     socket_group: str = ""  # of a unix socket: a name or a number; "": the daemon's own
     welcome: str = "Welcome to the chatroom!"  # chat
-    ask_name: bool = False  # chat: ask newcomers for their name, and take their first line for it
+    ask_name: bool = False  # chat: ask newcomers for a name; their first line is the answer
     echo_sender: bool = True  # broadcast: the sender gets its own bytes too
     delimiter: str = "\r\n"  # worker: what ends a message; it stays part of the message
     limits: Limits = Limits()
@@ -87,7 +87,7 @@ class Server(Section):
 
 
 class Supervisor(Section):
-    """Limits on a worker's life; 0: none. All but ``exec_ttl`` wait until the worker is idle."""
+    """Limits on a worker's life; 0: no limit. All but ``exec_ttl`` wait until the worker is idle."""
 
     watch_tick: Duration = Field(5.0, gt=0)
     ttl: Duration = 0.0
@@ -106,7 +106,7 @@ class Pool(Section):
     allocate_timeout: Duration = Field(60.0, gt=0)  # for a worker to start, and for an event to get one
     destroy_timeout: Duration = 60.0  # for the whole pool to stop
     reset_timeout: Duration = 60.0  # for busy workers when all are replaced
-    close_timeout: Duration = Field(10.0, gt=0)  # for an answer to CLOSE without exec_ttl; not in RoadRunner
+    close_timeout: Duration = Field(10.0, gt=0)  # for an answer to CLOSE, if there is no exec_ttl; not in RoadRunner
     debug: bool = False  # a fresh process for every event
     supervisor: Supervisor = Supervisor()
 
@@ -121,7 +121,7 @@ class Tcp(Section):
 
     servers: dict[str, Server] = Field(min_length=1)
     pool: Pool = Pool()
-    read_buf_size: int = Field(1, ge=0, le=100)  # MB; RoadRunner's, without effect: reads are small here
+    read_buf_size: int = Field(1, ge=0, le=100)  # MB; an option of RoadRunner's, without effect here: reads are small
 
     @property
     def needs_pool(self) -> bool:
@@ -162,22 +162,22 @@ class Rpc(Section):
 class History(Section):
     """What is kept of what is said: in a state directory, or else in memory."""
 
-    state: str = ""  # a directory; "": systemd's ($STATE_DIRECTORY), and without that, memory, 32 MiB for all rooms
-    lines: int = Field(10_000, ge=1)  # of talk, each room: months of a team's, 10 ms for a search, 1 MB
-    age: Duration = 0.0  # what is older is forgotten; 0: nothing for its age
-    durability: Literal["process", "power"] = "process"  # outlives kill -9, or a power cut too, which is slow
+    state: str = ""  # a directory; "": systemd's ($STATE_DIRECTORY), or else memory, 32 MiB for all rooms
+    lines: int = Field(10_000, ge=1)  # of talk in each room: months of a team's talk, 1 MB, 10 ms for a search
+    age: Duration = 0.0  # anything older is forgotten; 0: nothing is too old
+    durability: Literal["process", "power"] = "process"  # history outlives kill -9, or also a power cut (slow)
     replay: int = Field(20, ge=0)  # lines of talk that newcomers see: a screen
 
 
 class Daemon(Section):
-    """The process."""
+    """The daemon's process."""
 
-    one_processor: bool = True  # stay on one: faster, see process/processor.py
+    one_processor: bool = True  # stay on one, which is faster: see process/processor.py
     stop_timeout: Duration = 5.0  # for goodbyes and for what is still queued, when stopping
 
 
 class Config(Section):
-    """All of it."""
+    """The whole configuration."""
 
     daemon: Daemon = Daemon()
     server: Spawn = Spawn()
@@ -189,9 +189,9 @@ class Config(Section):
     @classmethod
     def _default_app(cls, data: Any) -> Any:
         """
-        Servers that name no app are for workers, if anything is said about those: a command, or any option of tcp.pool.
+        Make "worker" the app of servers that name none, if the file has a command for workers or an option of tcp.pool.
 
-        Sections that are there but empty say nothing.
+        A section that is there but empty does not count.
         """
         match data:
             case {"tcp": {"servers": dict(servers), **tcp}}:
@@ -219,5 +219,5 @@ class Config(Section):
 
 
 def _says_anything(table: Any) -> bool:
-    """Whether there is any option in *table*, also in its sub-tables."""
+    """Whether there is any option in *table* or its sub-tables."""
     return any(map(_says_anything, table.values())) if isinstance(table, dict) else True

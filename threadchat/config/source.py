@@ -1,4 +1,4 @@
-"""Where in a file an option stands, so that what is wrong with it can be said with file and line."""
+"""Where in a file an option stands, so that an error can name the file and the line."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Source:
         """Return *sentence* with its place before it: ``FILE:LINE: tcp.servers.lobby.addr: sentence``."""
         keys = tuple(str(key) for key in path)
         named = f"{'.'.join(keys)}: {sentence}" if keys else sentence
-        # What is missing has no line: that of its section says where it belongs.
+        # A missing option has no line. The line of its section says where it belongs.
         lines = [self._lines[keys[:count]] for count in range(len(keys), 0, -1) if keys[:count] in self._lines]
         where = [self._name, *map(str, lines[:1])] if self._name else []
         return ": ".join([":".join(where), named]) if where else named
 
 
-#: For what does not come from a file.
+#: For a configuration that does not come from a file.
 NOWHERE = Source("", {})
 
 
@@ -35,8 +35,8 @@ def toml_lines(text: str) -> dict[KeyPath, int]:
     """
     Return the line of every key of *text*, which is valid TOML.
 
-    tomllib does not tell lines. But a statement is what can be parsed by itself, below the header of its section:
-    lines are added to it until it can.
+    tomllib does not tell lines. But a whole statement can be parsed by itself, below the header of its section. So
+    lines are added to a statement until it can be parsed.
     """
     found: dict[KeyPath, int] = {}
     header, statement, first = "", "", 1

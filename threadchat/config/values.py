@@ -1,7 +1,8 @@
 """
-The kinds of values that options have beside numbers and texts: durations, addresses, commands, environments.
+The kinds of values that options have besides numbers and texts: durations, addresses, commands, environments.
 
-Each is read from what TOML (or YAML) gives, with a sentence that says how to write it, and written back by ``dump``.
+Each is read from a value of TOML (or YAML), and written back by ``dump``.
+If it is wrong, the error says how to write it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def parse_duration(value: object) -> float:
 
 
 def _format_duration(seconds: float) -> str:
-    # Not :g, which writes long and short ones with an exponent, and rounds.
+    # Not with :g, which rounds, and writes long and short durations with an exponent.
     return f"{Decimal(repr(seconds)):f}".removesuffix(".0") + "s"
 
 
@@ -49,13 +50,13 @@ def _format_addresses(addresses: tuple[str, ...]) -> str | list[str]:
 
 
 def _split_command(value: object) -> object:
-    """Return a command's words: a list as it is, a string split as a shell would, though no shell runs."""
+    """Return a command's words. A list stays as it is; a string is split as a shell would, but no shell runs."""
     words = shlex.split(value) if isinstance(value, str) else value
     return tuple(words) if isinstance(words, list) else words
 
 
 def _read_environment(value: object) -> object:
-    """Upper-case the names and expand ``$VAR`` in the values, as RoadRunner does; a list of tables is as good."""
+    """Upper-case the names and expand ``$VAR`` in the values, as RoadRunner does. A list of tables is merged."""
     variables: dict[str, str] = {}
     for table in value if isinstance(value, list) else [value]:
         if not isinstance(table, dict):

@@ -1,4 +1,4 @@
-"""What a daemon would find in a state directory, in sentences, without changing anything there."""
+"""Says what a daemon would find in a state directory, without changing anything there."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def find(path: Path) -> list[Finding]:
 
 def _contents(path: Path) -> Finding:
     """Return what would be done with the database at *path*."""
-    # A log that is there must be read too. Without one, nothing is made beside the database just to look at it.
+    # If there is a log, it must be read too. If not, SQLite shall make no files beside the database just to read it.
     way = "mode=ro" if log_path(path).exists() else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True, timeout=1)) as connection:
@@ -74,7 +74,7 @@ def _contents(path: Path) -> Finding:
 
 
 def _place(path: Path) -> list[Finding]:
-    """Return what is wrong with the place where *path* is, or would be."""
+    """Return what is wrong with the file system or directory where *path* is, or would be."""
     place = path
     while not place.exists():
         place = place.parent

@@ -1,7 +1,7 @@
 """
 One open database: a connection that writes, and some that read.
 
-Whoever writes holds the store's lock (store.py). Readers see what was committed when they began.
+A thread that writes holds the store's lock (store.py). Readers see what was committed when they began.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from threadchat.history.schema import MAX_NUMBER, MAX_ROOM, NUMBER_BITS
 
 Durability = Literal["process", "power"]
 
-#: How long whoever writes waits for a lock of another program's, in seconds.
+#: How long a write waits for another program's lock, in seconds.
 PATIENCE = 0.005
-#: The log shall not grow much over this.
+#: The log, in bytes, shall not grow much over this.
 LARGE_LOG_BYTES = 16 << 20
 _INSERT = {table: f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?)" for table in ("talk", "comings")}  # noqa: S608
 
@@ -35,8 +35,8 @@ class Kept(NamedTuple):
 
     name: str
     topic: str
-    trimmed: int  # number of the newest line of talk that was trimmed
-    last: int  # highest number, trimmed or not
+    trimmed: int  # the number of the newest line of talk that was trimmed
+    last: int  # the highest number, trimmed or not
     talk: int  # lines
     comings: int  # lines
     gaps: tuple[Gap, ...]
@@ -50,7 +50,7 @@ class Database:
         self.ids: dict[str, int] = {}  # of rooms, by name
         self.readers = Readers(path)
         self._checkpointer: sqlite3.Connection | None = None
-        # Closed when no connection is open any more: that would take away SQLite's locks (fcntl(2)).
+        # Closed after all connections. Closing it earlier would take away SQLite's locks (fcntl(2)).
         self._file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self.writer = _connect(path)
@@ -63,7 +63,7 @@ class Database:
                 check(self.writer)
             self._use_log()
             self.writer.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
-            self.writer.execute("PRAGMA wal_autocheckpoint = 0")  # that is done in the background
+            self.writer.execute("PRAGMA wal_autocheckpoint = 0")  # the housekeeper does that
             self.writer.execute(f"PRAGMA journal_size_limit = {LARGE_LOG_BYTES}")
             schema.migrate(self.writer)
             self.files = files(path)
@@ -73,7 +73,7 @@ class Database:
             raise
 
     def rooms(self) -> list[Kept]:
-        """Return what is known of all rooms; takes 0.1 s for a million lines. To be called before anybody writes."""
+        """Return what is known of all rooms: 0.1 s for a million lines. To be called before the first write."""
         lines = {
             table: dict(self.writer.execute(f"SELECT key >> {NUMBER_BITS}, sum(size) FROM {table} GROUP BY 1"))  # noqa: S608
             for table in ("talk", "comings")
@@ -99,7 +99,7 @@ class Database:
         id = self.ids.get(name)
         execute = self.writer.execute
         if id and len(talk) == 1 and topic is None and not (comings or gaps):
-            execute(_INSERT["talk"], _row(id << NUMBER_BITS, talk[0]))  # a transaction by itself
+            execute(_INSERT["talk"], _row(id << NUMBER_BITS, talk[0]))  # a single statement is a transaction by itself
             return
         execute("BEGIN IMMEDIATE")
         try:
@@ -112,7 +112,7 @@ class Database:
             if topic is not None:
                 execute("UPDATE rooms SET topic = ? WHERE id = ?", (topic, id))
             for first, last in gaps:
-                # What has grown since it was written has the same beginning.
+                # A gap that has grown since it was written has the same beginning, and replaces its old row.
                 execute("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?)", (id, first, last))
             execute("COMMIT")
         except BaseException:
@@ -121,7 +121,7 @@ class Database:
         self.ids[name] = id
 
     def trim(self, name: str, table: str, newest: int) -> None:
-        """Forget the events of a *table* up to the number *newest*, the last line of one. Raises sqlite3.Error."""
+        """Forget the events of a *table* up to *newest*, which is the last number of one. Raises sqlite3.Error."""
         id = self.ids[name]
         execute = self.writer.execute
         execute("BEGIN IMMEDIATE")
@@ -141,8 +141,8 @@ class Database:
         """
         Put what is in the log into the database, so that the log can begin anew. Raises sqlite3.Error.
 
-        Whoever writes goes on meanwhile, and so may always be a bit ahead. So a large log is finished under the
-        *writing* lock, after most has been done, and waited for, without it.
+        Writers go on meanwhile, so some of the log may always be left. A large log is therefore finished under the
+        *writing* lock. Most of the work, and the wait for the disk, comes before that, without the lock.
         """
         if self._checkpointer is None:
             self._checkpointer = _connect(self.path)
@@ -153,7 +153,7 @@ class Database:
                 self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def log_state(self) -> tuple[int, int]:
-        """Return the log's size in bytes, and what changes whenever something is written."""
+        """Return the log's size in bytes, and a value that changes whenever something is written."""
         try:
             status = log_path(self.path).stat()
         except OSError:
@@ -161,7 +161,7 @@ class Database:
         return status.st_size, status.st_mtime_ns
 
     def set_patience(self, seconds: float) -> None:
-        """Wait so long for other programs' locks. Caller holds the lock."""
+        """Let writes wait so long for other programs' locks. Caller holds the lock."""
         self.writer.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
     def roll_back(self) -> None:
@@ -170,7 +170,7 @@ class Database:
             self.writer.execute("ROLLBACK")
 
     def is_in_place(self) -> bool:
-        """Whether the files are still where they were. (That of the log comes with the first line.)"""
+        """Whether the files are still where they were. (The log appears with the first line.)"""
         before, now = self.files, files(self.path)
         if any(old is not None and old != new for old, new in zip(before, now, strict=True)):
             return False
@@ -178,7 +178,7 @@ class Database:
         return True
 
     def abandon(self) -> None:
-        """Close a database whose file is not where it was. Its log goes with it: it is no other database's."""
+        """Close a database whose file is not where it was, and delete its log, so that no other one reads it."""
         _, log = self.files
         with contextlib.suppress(sqlite3.Error):
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -192,7 +192,7 @@ class Database:
         self.readers.close()
         if self._checkpointer is not None:
             self._checkpointer.close()
-        self.writer.close()  # the last one to close does that, as far as it can be done
+        self.writer.close()  # the last connection to close empties the log, as far as it can
         os.close(self._file)
 
     def _use_log(self) -> None:
@@ -222,14 +222,14 @@ def _row(base: int, event: Event) -> tuple[object, ...]:
 
 
 def check(connection: sqlite3.Connection) -> None:
-    """Read everything, 2 s for a GB. Raises sqlite3.DatabaseError if anything is damaged."""
+    """Read everything, which takes 2 s for a GB. Raises sqlite3.DatabaseError if anything is damaged."""
     (result,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if result != "ok":
         raise problems.of(sqlite3.SQLITE_CORRUPT)
 
 
 def files(path: Path) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """Return which files the database and its log are; None: there is none."""
+    """Return the identities of the database and its log; None if there is no such file."""
     return identity(path), identity(log_path(path))
 
 
@@ -240,6 +240,6 @@ def log_path(path: Path) -> Path:
 
 def _connect(path: Path) -> sqlite3.Connection:
     if path.exists() and not os.access(path, os.W_OK):
-        # SQLite would open it, and make files beside it that may not be written to either, and stay.
+        # SQLite would open it, and leave files beside it that may not be written to either.
         raise problems.of(sqlite3.SQLITE_READONLY)
     return sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)

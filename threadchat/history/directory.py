@@ -1,5 +1,5 @@
 """
-The directory that the database is in, and that one process at a time may use.
+The directory that the database is in. Only one process at a time may use it.
 
     history.db (-wal, -shm)   the database
     numbers                   the last number of each room
@@ -46,7 +46,7 @@ class Directory:
         return self.path / "numbers"
 
     def state(self) -> str:
-        """Return what changes whenever the database does; empty: it cannot be told."""
+        """Return a text that changes whenever the database does; empty if it cannot be told."""
         try:
             status = self.database.stat()
         except OSError:
@@ -58,7 +58,7 @@ class Directory:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         names = [f"history.damaged-{stamp}{again}.db" for again in ("", *(f"-{n}" for n in range(2, 100)))]
         name = next(name for name in names if not (self.path / name).exists())
-        for file in reversed(_FILES):  # the database last: what is half done is done again
+        for file in reversed(_FILES):  # the database last: if this is interrupted, it is done again
             if (self.path / file).exists():
                 (self.path / file).rename(self.path / file.replace(DATABASE, name))
         return self.path / name
@@ -68,12 +68,12 @@ class Directory:
         return identity(self.path / "lock") == self._identity
 
     def close(self) -> None:
-        """Let others use it."""
+        """Let other processes use it."""
         os.close(self._lock)
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return which file *path* is; None: there is none."""
+    """Return which file *path* is; None if there is none."""
     try:
         status = path.stat()
     except OSError:

@@ -9,13 +9,13 @@ from threadchat.chat.history import Gap
 
 @dataclass(frozen=True, slots=True)
 class Holes:
-    """A value: it never changes, so that any thread may look at the one that is current."""
+    """A value that never changes, so any thread may look at the current one."""
 
     trimmed: int = 0  # the number of the newest line of talk that was trimmed
-    gaps: tuple[Gap, ...] = ()  # in order, all after that, not touching each other
+    gaps: tuple[Gap, ...] = ()  # in order, all after ``trimmed``, not touching each other
 
     def with_gap(self, gap: Gap) -> Holes:
-        """Return these and *gap*, which is after all others."""
+        """Return these holes and *gap*, which begins after all others do."""
         if gap.last <= self.trimmed:
             return self
         if self.gaps and gap.first <= self.gaps[-1].last + 1:
@@ -24,13 +24,13 @@ class Holes:
         return replace(self, gaps=(*self.gaps, gap))
 
     def without_talk_up_to(self, number: int) -> Holes:
-        """Return these after talk was trimmed: its newest line had this *number*."""
+        """Return the holes after talk up to this *number* was trimmed."""
         if number <= self.trimmed:
             return self
         return Holes(number, tuple(gap for gap in self.gaps if gap.last > number))
 
     def between(self, after: int, upto: int) -> list[Gap]:
-        """Return the parts that are between *after*, exclusive, and *upto*, inclusive."""
+        """Return the parts of the holes between *after*, exclusive, and *upto*, inclusive."""
         found: list[Gap] = []
         for first, last in (Gap(1, self.trimmed), *self.gaps):
             gap = Gap(max(first, after + 1), min(last, upto))

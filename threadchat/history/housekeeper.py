@@ -1,7 +1,7 @@
 """
-The thread that looks after a database: opens it again, forgets what is over the bounds, empties its log.
+The thread that looks after a database: it opens it again, forgets what is over the bounds, and empties the log.
 
-Nobody waits for it: it writes in small steps, and rests four times as long as each took.
+No other thread has to wait for it: it trims in small steps, and rests four times as long as each step took.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from threadchat.history.retention import Retention
 from threadchat.history.sqlite_room import SqliteRoom
 from threadchat.history.store import Adopt, Store
 
-#: The log is emptied so often, in seconds, while it is not large.
+#: While the log is not large, it is emptied once in so many seconds.
 _CHECKPOINT_SECONDS = 10.0
 
 
 class Housekeeper:
-    """Looks every *tick* seconds. Start it with :meth:`start`; :meth:`stop` ends and joins its thread."""
+    """Looks every *tick* seconds. :meth:`start` starts its thread; :meth:`stop` ends and joins it."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Housekeeper:
         self._log = log
         self._reported = store.problem
         self._emptied_at = time.monotonic()
-        self._emptied = 0  # the log's state then
+        self._emptied = 0  # the log's state at that time
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="history", daemon=True)
 
@@ -70,7 +70,7 @@ class Housekeeper:
             self._empty_log()  # first: when the disk is full, that makes room for the rest
             self._retention.trim(self._rooms(), self._stopping.wait)
         except HistoryError:
-            return  # which will be mended, or reported, at the next look
+            return  # the next look mends or reports it
 
     def _report(self) -> None:
         """Say once when there is a problem, and once when it is gone."""

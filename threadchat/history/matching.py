@@ -1,9 +1,10 @@
 """
-What it means that a line has a word: it is in there somewhere, in whatever case.
+What it means that a line has a word: the word is somewhere in the line, in whatever case.
 
-A part of a word is enough, as there are languages that put no blanks between their words. Nothing in a word is special.
-Two letters are the same if both fold to the same single one (Unicode's simple case folding); but one of ASCII is never
-the same as another. SQLite is told so as well: in LIKE, which folds ASCII only, or in GLOB, letter by letter.
+A part of a word is enough, because some languages put no blanks between words. No character is special. Two letters
+are the same if both fold to the same single letter (Unicode's simple case folding). But a letter of ASCII is never the
+same as one outside ASCII. SQLite follows the same rules: with LIKE, which folds ASCII only, or with GLOB and a pattern
+that lists each letter's forms.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import functools
 import re
 from collections.abc import Sequence
 
-#: SQLite is asked for so many words, and so much of each. What it finds is looked at again.
+#: SQLite looks for so many words, and for so many characters of each. What it finds is looked at again here.
 _SQL_WORDS = 8
 _SQL_CHARACTERS = 100
 
@@ -29,7 +30,7 @@ class Matcher:
         return all(word in folded for word in self._words)
 
     def sql(self, column: str) -> tuple[str, list[str]]:
-        """Return a condition, and its parameters, that holds for every text with such a line; and for few others."""
+        """Return a condition and its parameters. It holds for every text with such a line, and for few others."""
         conditions, parameters = [], []
         for word in self._words[:_SQL_WORDS]:
             part = word[:_SQL_CHARACTERS]
@@ -47,7 +48,7 @@ def _fold(text: str) -> str:
 
 
 def _glob(folded: str) -> str:
-    """Return what stands, in GLOB, for all letters that fold to this one."""
+    """Return a GLOB pattern for all letters that fold to this one."""
     if folded in "*?[":
         return f"[{folded}]"
     if folded.isascii():
@@ -57,7 +58,7 @@ def _glob(folded: str) -> str:
 
 @functools.cache
 def _tables() -> tuple[dict[int, str], dict[str, str]]:
-    """Return what each letter folds to, and the letters that fold to each that is not ASCII. Takes 20 ms, once."""
+    """Return each letter's fold, and the letters that have each fold outside ASCII. Takes 20 ms, once."""
     folds = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
     letters: dict[str, str] = {}
     for number in range(0x80, 0x1E944):  # up to the last script with cases, Adlam

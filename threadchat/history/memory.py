@@ -1,8 +1,8 @@
 """
-History in memory: the last lines of each room, gone with the process.
+History in memory: the last lines of each room. It ends with the process.
 
-Rooms share one bound in bytes, too: over it, the room with the most loses its oldest quarter. So whoever floods a
-room pushes out what was said there, not elsewhere.
+All rooms also share one bound in bytes. When they exceed it, the largest room loses its oldest quarter. So a flood in
+one room pushes out what was said there, not what was said elsewhere.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from threadchat.history.holes import Holes
 from threadchat.history.matching import Matcher
 from threadchat.history.selecting import Bounds, first_events, last_lines, matching_lines
 
-#: What an event takes beside its text, in bytes.
+#: How much an event takes besides its text, in bytes.
 _EVENT_BYTES = 250
 
 
@@ -37,7 +37,7 @@ class MemoryHistory:
     ) -> None:
         self.bounds = bounds
         self.clock = clock
-        self.lock = threading.Lock()  # of all rooms
+        self.lock = threading.Lock()  # guards all rooms
         self._most_bytes = most_bytes
         self._bytes = 0
         self._rooms: dict[str, MemoryRoom] = {}
@@ -59,17 +59,17 @@ class MemoryHistory:
         """Do nothing: nothing runs, and nothing outlives the process."""
 
     def state(self) -> list[Any]:
-        """Return everything, as JSON has it."""
+        """Return everything, in values that JSON has."""
         with self.lock:
             return [[name, room.state()] for name, room in self._rooms.items()]
 
     def restore(self, state: list[Any]) -> None:
-        """Know what that knew."""
+        """Take over the *state* of a predecessor."""
         for name, room in state:
             self.room(name).restore(*room)
 
     def grow(self, size: int) -> None:
-        """Account for *size* bytes more, or less. Caller holds the lock."""
+        """Account for *size* more bytes; it may be negative. Caller holds the lock."""
         self._bytes += size
         while self._bytes > self._most_bytes:
             largest = max(self._rooms.values(), key=lambda room: room.bytes)
@@ -126,7 +126,7 @@ class MemoryRoom:
             self._history.grow(size)
 
     def note_lost(self, gap: Gap) -> None:
-        """Note that *gap* is missing."""
+        """Note that the lines of *gap* are missing."""
         with self._history.lock:
             self._holes = self._holes.with_gap(gap)
             self._last = max(self._last, gap.last)
@@ -167,7 +167,7 @@ class MemoryRoom:
         return [self._last, self._topic, self._holes.trimmed, self._holes.gaps, list(events)]
 
     def restore(self, last: int, topic: str, trimmed: int, gaps: list[list[int]], events: list[list[Any]]) -> None:
-        """Know what that knew."""
+        """Take over the state of the same room in a predecessor."""
         for kind, *rest in events:
             self.append([Event(Kind(kind), *rest)])
         with self._history.lock:
@@ -175,7 +175,7 @@ class MemoryRoom:
             self._holes = Holes(trimmed, tuple(Gap(*gap) for gap in gaps))
 
     def is_known(self) -> bool:
-        """Whether the room has anything to remember it by. Caller holds the lock."""
+        """Whether talk or a topic of this room is kept. Caller holds the lock."""
         self._forget_old()
         return bool(self._talk or self._topic)
 
@@ -220,6 +220,6 @@ class MemoryRoom:
 
 
 def _over(after: int, events: deque[Event]) -> list[Event]:
-    """Return those with numbers over *after*. Cheap if they are few: a deque is read from its ends."""
+    """Return the events with lines over *after*. It is cheap if they are few: a deque is read from its ends."""
     count = len(events) - bisect_right(events, after, key=lambda event: event.last)
     return list(islice(reversed(events), count))[::-1]

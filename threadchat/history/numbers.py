@@ -1,9 +1,9 @@
 """
-The last number of each room, in a file of its own: so that none is used twice, whatever becomes of the database.
+The last number of each room, in a file of its own, so that no number is used twice, whatever becomes of the database.
 
-It is written after every batch, and when something was said that could not be kept. That needs no disk space, as there
-is room ahead in the file, and survives the process (not a power cut) at any moment, as it is one write of a few bytes.
-A room is found by a digest of its name, not by its id, which is the database's.
+A number is written after every batch, and after lines that could not be kept. That needs no disk space, because the
+file has spare slots. It is a single write of a few bytes, which survives the end of the process at any moment, but not
+a power cut. A room is found by a digest of its name. Its id would not do, because only the database knows it.
 
 A header of 32 bytes, then slots of 32: digest (16 bytes), number (8), zeros (8). Byte order is little-endian.
 Callable from any thread.
@@ -26,7 +26,7 @@ _SLOT = struct.Struct("<16sQQ")
 _NUMBER = struct.Struct("<Q")
 _NUMBER_OFFSET = 16
 _DIGEST_BYTES = 16
-#: So many rooms can be made while the disk is full.
+#: So many new rooms have space in the file even if the disk is full.
 SPARE_SLOTS = 1024
 
 
@@ -35,7 +35,7 @@ class Numbers:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()  # a leaf
+        self._lock = threading.Lock()  # no other lock is taken under it
         self._closed = False
         self._numbers: dict[bytes, int] = {}
         self._slots: dict[bytes, int] = {}
@@ -50,11 +50,11 @@ class Numbers:
             raise
 
     def last(self, digest: bytes) -> int:
-        """Return the last number that was used in the room with this *digest*; 0: none."""
+        """Return the last number that was used in the room with this *digest*; 0 if none was."""
         return self._numbers.get(digest, 0)
 
     def use(self, digest: bytes, number: int) -> None:
-        """Note that *number* is used. What cannot be written is known to this process at least."""
+        """Note that *number* is used. If it cannot be written, at least this process knows it."""
         with self._lock:
             self._numbers[digest] = number
             if self._closed:
@@ -71,7 +71,7 @@ class Numbers:
                 return
 
     def make_room(self) -> None:
-        """See to it that there is room for new rooms. What cannot be had is asked for again."""
+        """Add spare slots for new rooms. If the disk has no space, the next call tries again."""
         with contextlib.suppress(OSError):
             os.posix_fallocate(self._fd, 0, (1 + len(self._slots) + SPARE_SLOTS) * _SLOT.size)
 
@@ -80,11 +80,11 @@ class Numbers:
         return identity(self.path) == self._identity
 
     def was_left(self, state: str) -> bool:
-        """Whether the database, whose *state* this is, was left like that when this file was closed."""
+        """Whether the database was in the same *state* as now when this file was closed."""
         return self._mark == digest_of(state)
 
     def close(self, state: str = "") -> None:
-        """Close the file. With *state*, note that the database was left like that."""
+        """Close the file. Note *state*, if given, as the one that the database was left in."""
         with self._lock:
             self._closed = True
             with contextlib.suppress(OSError):
@@ -96,7 +96,7 @@ class Numbers:
         os.pwrite(self._fd, _FORMAT + mark, 0)
 
     def _read(self) -> bytes:
-        """Read all slots; return the mark. A file of another format is empty: the database knows most of it."""
+        """Read all slots; return the mark. A file of another format is emptied: the database knows most numbers."""
         data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
         if data[: len(_FORMAT)] != _FORMAT:
             os.ftruncate(self._fd, 0)
@@ -111,5 +111,5 @@ class Numbers:
 
 
 def digest_of(text: str) -> bytes:
-    """Return what *text*, such as a room's name, is found by."""
+    """Return the digest by which *text*, such as a room's name, is found."""
     return blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()

@@ -1,4 +1,4 @@
-"""From the configuration to a history."""
+"""Makes the history that the configuration asks for."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from threadchat.history.sqlite import SqliteHistory
 
 def state_directory(config: sections.History, environ: Mapping[str, str]) -> Path | None:
     """Return where history is kept: as configured, or in systemd's state directory; None: in memory only."""
-    # systemd separates several with colons; the first is the one that the unit file names first.
+    # systemd separates several directories with colons. The first is the one that the unit file names first.
     text = config.state or environ.get("STATE_DIRECTORY", "").split(":")[0]
     return Path(text) if text else None
 
 
 def open_history(config: sections.History, environ: Mapping[str, str], log: Log) -> History:
-    """Return the history to use. It is to be closed. Raises ConfigError."""
+    """Return the history to use. The caller closes it. Raises ConfigError."""
     bounds = Bounds(config.lines, config.age)
     if directory := state_directory(config, environ):
         return SqliteHistory(directory, log, bounds, config.durability)

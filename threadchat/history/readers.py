@@ -1,4 +1,4 @@
-"""A few read-only connections to a database, shared by thousands of threads. They do not stand in a writer's way."""
+"""A few read-only connections to a database, shared by thousands of threads. They do not block a writer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Who reads when all are in use waits for one.
+#: The most connections. A thread that wants one while all are in use waits.
 MOST = 4
-#: Pages that each of them remembers: as much as one answer needs, in KiB.
+#: The page cache of each connection, in KiB: as much as one answer needs.
 _CACHE_KIB = 256
-#: For those who read to come to an end, when the database is closed, in seconds. They are interrupted.
+#: How long reads may take to end, in seconds, when they are interrupted because the database is closed.
 _CLOSE_SECONDS = 10.0
 
 
@@ -45,11 +45,11 @@ class Readers:
                 self._changed.notify()
 
     def close(self) -> None:
-        """Interrupt whoever reads, and close all connections."""
+        """Interrupt all reads, and close all connections."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            # Again and again: an interrupt is for what a connection does at that moment.
+            # Again and again, as an interrupt stops only what a connection does at that moment.
             end = time.monotonic() + _CLOSE_SECONDS
             while self._busy and time.monotonic() < end:
                 for connection in self._busy:

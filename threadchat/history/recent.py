@@ -1,4 +1,4 @@
-"""The last lines of talk in a room, remembered for newcomers: what a database has, without asking it."""
+"""The last lines of talk in a room, remembered for newcomers, so that the database need not be asked."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from threadchat.chat.events import Event
 from threadchat.history.selecting import last_lines
 
-#: No more is remembered of a room, in lines and in characters.
+#: About the most that is remembered of a room, in lines and in characters.
 LINES = 100
 _CHARACTERS = 16_384
 
 
 class Recent:
-    """The caller sees to it that one thread at a time uses it. *is_all*: there is no talk so far."""
+    """Only one thread at a time may use it. *is_all*: the room has had no talk so far."""
 
     def __init__(self, is_all: bool) -> None:
         self._events: deque[Event] = deque()
         self._lines = 0
         self._characters = 0
-        self._is_all = is_all  # there is no talk but what is in here
+        self._is_all = is_all  # all talk of the room is in here
         self.version = 0  # changes with the contents
 
     def add(self, talk: Sequence[Event]) -> None:
@@ -35,13 +35,13 @@ class Recent:
             self._is_all = False
 
     def forget(self, upto: int) -> None:
-        """Forget events up to that number."""
+        """Forget events up to the number *upto*."""
         self.version += 1
         while self._events and self._events[0].last <= upto:
             self._drop()
 
     def fill(self, tail: Sequence[Event], is_all: bool, version: int) -> None:
-        """Remember what the database says, unless there is something new since *version*."""
+        """Remember *tail*, which the database has given, unless the contents have changed since *version*."""
         if version == self.version:
             self._events.clear()
             self._lines = self._characters = 0

@@ -1,4 +1,4 @@
-"""What is over the bounds is forgotten, the oldest first, in steps so small that nobody who writes has to wait."""
+"""Forgets what is over the bounds, the oldest first, in steps so small that no writer has to wait long."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Protocol
 
 from threadchat.history.selecting import Bounds
 
-#: A step that took longer, in seconds, is followed by a smaller one; a shorter one by a larger one.
+#: A step that took longer than this, in seconds, is followed by a smaller one; a quicker step by a larger one.
 _STEP_SECONDS = 0.002
 _STEP_ROWS = (50, 1000)
-#: For one call of trim, in seconds; there will be another one soon.
+#: How long one call of trim may take, in seconds. There will be another one soon.
 _TRIM_SECONDS = 1.0
-#: Ages are looked at so often, in seconds, or ten times in a shorter age.
+#: Ages are looked at once in so many seconds, or once in a tenth of the age limit if that is shorter.
 _AGE_SECONDS = 60.0
 
 
 class Kept(Protocol):
-    """The part of a room's history that this needs."""
+    """The part of a room's history that retention needs."""
 
     lines: dict[str, int]
 
     def oldest(self, table: str, most: int) -> list[tuple[int, int, int]]:
-        """Return last number, lines and time of the oldest events of a *table*."""
+        """Return the last number, lines and time of the oldest events of a *table*."""
 
     def trim(self, table: str, newest: int, lines: int) -> None:
         """Forget the oldest *lines* lines of a *table*, up to the number *newest*."""
 
 
 class Retention:
-    """Trims to *bounds*. *clock* gives Unix time. For one thread."""
+    """Trims to *bounds*. *clock* gives Unix time. Only one thread may use it."""
 
     def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
         self._most = {"talk": bounds.lines, "comings": bounds.comings}
@@ -43,7 +43,7 @@ class Retention:
         """
         Trim *rooms*, for a second at most. Raises HistoryError.
 
-        *rest* waits for so many seconds, and returns whether this is to end.
+        *rest* waits for so many seconds, and returns whether trimming is to end.
         """
         end = time.monotonic() + _TRIM_SECONDS
         interval = min(_AGE_SECONDS, self._age / 10)
@@ -69,7 +69,8 @@ class Retention:
         """
         Forget a few events; return whether there is more to forget.
 
-        What has come in meanwhile is for the next time: a room where much is said would never be done.
+        If one of the events looked at may stay, the answer is no. What has come in meanwhile is for the next call:
+        otherwise a busy room would never be done.
         """
         oldest_at = (self._clock() - self._age) * 1000 if self._age else 0
         surplus = room.lines[table] - most

@@ -1,8 +1,8 @@
 """
-The tables, and how they became what they are: MIGRATIONS, which only ever grows.
+The tables, and the steps that made them: MIGRATIONS, a list that only ever grows.
 
-A line is found by one integer, its *key*: the room's id, and the line's number in the lower 40 bits. An event is a
-row, under the key of its first line. So a room's events lie together, in order, and need no index.
+A line is found by one integer, its *key*: the line's number is in the lower 40 bits, the room's id above them. An event
+is one row, under the key of its first line. So a room's events lie together, in order, and need no index.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
-#: Written into the file, so that no other program's database is taken for one of ours: "thch".
+#: Marks the file as ours ("thch"), so that another program's database is not taken for one.
 APPLICATION = 0x74686368
 
 NUMBER_BITS = 40
@@ -32,7 +32,7 @@ def _first(database: sqlite3.Connection) -> None:
             last INTEGER NOT NULL DEFAULT 0     -- number of the newest line of any kind that was trimmed
         )"""
     )
-    # What people say, and, to be trimmed by a measure of its own, who comes and goes.
+    # Table talk has what people say. Who comes and goes is in comings, which has a bound of its own.
     for table in ("talk", "comings"):
         database.execute(
             f"""CREATE TABLE {table} (
@@ -44,7 +44,7 @@ def _first(database: sqlite3.Connection) -> None:
                 text TEXT NOT NULL     -- lines joined by LF
             )"""
         )
-    # What was said while it could not be kept.
+    # The numbers of lines that could not be kept when they were said.
     database.execute(
         """CREATE TABLE gaps (
             room INTEGER NOT NULL,
@@ -55,7 +55,7 @@ def _first(database: sqlite3.Connection) -> None:
     )
 
 
-#: The one at index n makes version n + 1 of version n.
+#: The migration at index n makes version n + 1 from version n.
 MIGRATIONS: Sequence[Migration] = (_first,)
 
 
@@ -64,7 +64,7 @@ class Unknown(Exception):  # noqa: N818, it is no mistake of ours
 
 
 def version(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> int:
-    """Return the version of *database*; 0: it is new. Raises Unknown."""
+    """Return the version of *database*; 0 if it is new. Raises Unknown."""
     (application,) = database.execute("PRAGMA application_id").fetchone()
     (number,) = database.execute("PRAGMA user_version").fetchone()
     (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -79,7 +79,7 @@ def version(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGR
 
 
 def migrate(database: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring *database* to the newest version, a version at a time, each all or not at all. Raises Unknown."""
+    """Bring *database* to the newest version. Each step is done whole or not at all. Raises Unknown."""
     for number in range(version(database, migrations), len(migrations)):
         database.execute("BEGIN IMMEDIATE")
         try:

@@ -1,4 +1,4 @@
-"""What is kept, and what is picked of it: the same rules for memory and database."""
+"""Which events are kept, and which are picked for an answer: the same rules for memory and database."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from threadchat.history.matching import Matcher
 
 
 class Bounds(NamedTuple):
-    """What is kept of each room: at least so much, and by whole events."""
+    """How much is kept of each room: at least so much, and only whole events."""
 
     lines: int = 10_000  # of talk
-    age: float = 0.0  # of everything, in seconds; 0: any
-    comings: int = 1000  # lines that say who has come, gone, or a new name
+    age: float = 0.0  # in seconds, of events of any kind; 0: any age
+    comings: int = 1000  # lines about who has come, has gone, or has a new name
 
 
 def first_events(events: Iterable[Event], after: int, most_bytes: int) -> list[Event]:
-    """Return the first of *events*, which are in order, with lines over *after*: up to *most_bytes*, or a bit more."""
+    """Return the first events with lines over *after*: *most_bytes* or a bit more. *events* are in order."""
     found: list[Event] = []
     size = 0
     for event in events:
@@ -33,7 +33,7 @@ def first_events(events: Iterable[Event], after: int, most_bytes: int) -> list[E
 
 
 def last_lines(newest_first: Iterable[Event], lines: int) -> list[Event]:
-    """Return the last *lines* lines of events that are given the newest first, in order."""
+    """Return the last *lines* lines, in order. The events are given *newest_first*."""
     found: list[Event] = []
     missing = lines
     for event in newest_first:
@@ -45,7 +45,7 @@ def last_lines(newest_first: Iterable[Event], lines: int) -> list[Event]:
 
 
 def matching_lines(event: Event, matcher: Matcher, before: int | None) -> list[Found]:
-    """Return the lines of *event*, if it is something said or done, that match; the newest first."""
+    """Return the lines that match, the newest first, if *event* is something said or done."""
     if event.kind not in (Kind.SAID, Kind.DID) or (before is not None and event.number >= before):
         return []
     found = [

@@ -2,7 +2,7 @@
 History in a SQLite database: what people say outlives the process.
 
 What a room needs for every line is in memory: its last number, its topic, where something is missing, and its last
-lines, for newcomers. So a connection's thread comes near SQLite only when it delivers, or asks for more.
+lines, for newcomers. So a connection's thread uses SQLite only when it delivers lines, or asks for more than that.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class SqliteHistory:
     """
     The histories of all rooms, in the directory at *path*. *clock* gives Unix time.
 
-    Raises ConfigError if a person has to see to something. But if the disk is full, or the database is locked, there is
-    a history, which cannot keep anything until that is over.
+    Raises ConfigError if a person has to solve a problem. If the disk is full, or the database is locked, there is a
+    history all the same. It cannot keep anything until that is over.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class SqliteHistory:
             return room
 
     def close(self) -> None:
-        """End the thread, close the database."""
+        """End the thread, and close the database."""
         self.housekeeper.stop()
         self._store.close()
 
@@ -95,7 +95,7 @@ class SqliteHistory:
             return list(self._rooms.values())
 
     def _adopt(self, kept: Sequence[Kept]) -> None:
-        """Tell all rooms what a database that is now used knows of them."""
+        """Tell all rooms what the database, which has just been opened, knows of them."""
         known = {row.name: row for row in kept}
         for name in known:
             self.room(name)

@@ -27,13 +27,13 @@ class SqliteRoom:
         self.name = name
         self._digest = digest_of(name)
         self._store = store
-        self._lock = threading.Lock()  # a leaf: for what follows
+        self._lock = threading.Lock()  # guards what follows; no other lock is taken under it
         self._last = store.numbers.last(self._digest) if store.numbers else 0
         self._topic = ""
         self._holes = Holes()
         self._noted = 0  # gaps up to this number are in the database
         self._recent = Recent(is_all=True)
-        #: Lines that are kept, by table.
+        #: How many lines are kept, by table.
         self.lines = {"talk": 0, "comings": 0}
         self.adopt(None)
 
@@ -44,16 +44,16 @@ class SqliteRoom:
 
     @property
     def topic(self) -> str:
-        """The line of the last event of kind topic that was kept."""
+        """The line of the last event of kind topic that was kept; empty if there was none."""
         return self._topic
 
     @property
     def is_known(self) -> bool:
-        """Whether there is anything to remember this room by."""
+        """Whether talk or a topic of this room is kept."""
         return bool(self.lines["talk"] or self._topic)
 
     def adopt(self, kept: Kept | None) -> None:
-        """Go on with a database that has kept this; None: nothing. What it should have and has not is a gap."""
+        """Go on with a database that has *kept* this of the room; None: nothing. Numbers it has missed are a gap."""
         kept = kept or Kept(self.name, "", 0, 0, 0, 0, ())
         with self._lock:
             self._holes = Holes(kept.trimmed, kept.gaps)
@@ -95,7 +95,7 @@ class SqliteRoom:
         self._use_numbers()
 
     def note_lost(self, gap: Gap) -> None:
-        """Note that *gap* is missing."""
+        """Note that the lines of *gap* are missing."""
         with self._lock:
             self._holes = self._holes.with_gap(gap)
             self._last = max(self._last, gap.last)
@@ -122,12 +122,12 @@ class SqliteRoom:
         return self._holes.between(after, upto)
 
     def search(self, words: Sequence[str], before: int | None, most: int) -> list[Found]:
-        """Return lines that have all *words*. Raises HistoryError. One search at a time, so that others can read."""
+        """Return lines that have all *words*. Raises HistoryError. One search runs at a time, so others can read."""
         with self._store.searching:
             return self._ask(lambda connection, room: queries.search(connection, room, words, before, most))
 
     def oldest(self, table: str, most: int) -> list[tuple[int, int, int]]:
-        """Return last number, lines and time of the oldest events of a *table*. Raises HistoryError."""
+        """Return the last number, lines and time of the oldest events of a *table*. Raises HistoryError."""
         return self._ask(lambda connection, room: queries.oldest(connection, room, table, most))
 
     def trim(self, table: str, newest: int, lines: int) -> None:

@@ -1,7 +1,7 @@
 """
-The database that is in use, or why there is none just now; and the numbers beside it, which do without.
+The database that is in use, or why there is none now; and the file of numbers, which works without a database.
 
-The database is opened again when it was deleted or damaged, or when its disk was away. One thread sees to that.
+The database is opened again after it was deleted or damaged, or after its disk was away. One thread does that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Store:
     """
     What is in the directory at *path*; nothing before :meth:`open`.
 
-    ``writing`` is the lock of whoever writes; ``searching`` that of whoever looks at every line.
+    ``writing`` is the lock for writes; ``searching`` is the lock for queries that look at every line.
     """
 
     def __init__(self, path: Path, durability: Durability, log: Log) -> None:
@@ -36,13 +36,13 @@ class Store:
         self._log = log
         self.writing = threading.Lock()
         self.searching = threading.Lock()
-        self.problem = "it is not open"  # why nothing can be written, or read; empty: it can
+        self.problem = "it is not open"  # why nothing can be written, or read; empty if it can
         self.numbers: Numbers | None = None
         self._directory: Directory | None = None
         self._database: Database | None = None
         self._was_open = False
         self._is_damaged = False
-        self._is_stuck = False  # what fails with these connections may work with others
+        self._is_stuck = False  # what fails with these connections may work with new ones
 
     @property
     def database(self) -> Database:
@@ -69,7 +69,7 @@ class Store:
             result = change(database)
         except sqlite3.Error as error:
             self._note(error)
-            database.set_patience(0)  # so that not everybody waits for what has been waited for
+            database.set_patience(0)  # so that the next writes do not wait for the same lock, too
             raise HistoryError(self._sentence()) from None
         if self.problem:
             self.problem = ""
@@ -78,9 +78,9 @@ class Store:
 
     def open(self, adopt: Adopt) -> None:
         """
-        Open what is not open, and have *adopt* called with what is known of rooms before anybody can write.
+        Open what is not open. Before anything can be written, *adopt* is called with what is known of rooms.
 
-        Raises ConfigError if a person has to see to it, HistoryError if it may go away by itself.
+        Raises ConfigError if a person has to solve a problem, HistoryError if the problem may go away by itself.
         """
         try:
             if self._directory is None:
@@ -111,7 +111,7 @@ class Store:
         self.problem = ""
 
     def mend(self, adopt: Adopt) -> None:
-        """Look whether everything is in place and works; open again what does not. One thread's."""
+        """Check that everything is in place and works; open again what does not. Only one thread may call this."""
         if not all(part is None or part.is_in_place() for part in (self._directory, self.numbers)):
             self._let_go("its directory, or its file of numbers, was deleted or replaced", is_away=True)
             self._close_directory()
@@ -130,7 +130,7 @@ class Store:
             self.numbers.make_room()
 
     def checkpoint(self) -> None:
-        """Put what is in the database's log into the database. The thread's that mends."""
+        """Put what is in the database's log into the database. Only the thread that mends may call this."""
         if (database := self._database) is not None:
             try:
                 database.checkpoint(self.writing)
@@ -139,7 +139,7 @@ class Store:
                     self._note(error)
 
     def close(self) -> None:
-        """Close everything, and note how it was left."""
+        """Close everything, and note the state that the database is left in."""
         was_sound = self._database is not None and not self._is_damaged
         self._let_go("it is closed")
         self._close_directory(was_sound)
@@ -178,7 +178,7 @@ class Store:
             self._directory = None
 
     def _note(self, error: Exception) -> None:
-        """Note what *error*, which a reader or writer has met, means."""
+        """Note what the *error* of a reader or writer means."""
         if isinstance(error, sqlite3.Error):
             code = problems.code(error)
             self._is_damaged |= code in problems.DAMAGED

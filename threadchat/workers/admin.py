@@ -1,7 +1,7 @@
 """
-What can be asked of the pool over RPC, by RoadRunner's names: ``threadchat workers`` asks it.
+The methods of the pool that can be called over RPC, by RoadRunner's names. ``threadchat workers`` calls them.
 
-As in RoadRunner the argument names the plugin whose workers are meant; there is one, ``tcp``.
+As in RoadRunner, the argument names the plugin whose workers are meant. There is one, ``tcp``.
 """
 
 from __future__ import annotations

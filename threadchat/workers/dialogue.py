@@ -1,16 +1,18 @@
 """
-One event, one answer: how the daemon knows that an answer is the answer to the event it gave.
+One event, one answer: how the daemon knows which event an answer belongs to.
 
-Nothing in an answer says so, and a worker that answers one event twice is off by one from then on: in RoadRunner
-its clients get each other's bytes. There are three kinds of workers, and a dialogue for each:
+The answer itself does not say. If a worker answers one event twice, all its later answers are off by one: in RoadRunner
+its clients then get each other's bytes. There are three kinds of workers, and a dialogue for each:
 
-* One built on our SDK is told to number its answers (:class:`NumberedDialogue`).
-* One built on the PHP library answers the question of the handshake whenever it comes, which is when it is back in its
-  loop, after all it had to say about an event. So it is asked after each event (:class:`AskedDialogue`).
-* Any other is only looked at: what waits to be read before an event is nobody's answer (:class:`Dialogue`). That is not
-  enough: a worker is often suspended between its two answers, by the very thread that its first one wakes.
+* A worker built on our SDK is told to number its answers (:class:`NumberedDialogue`).
+* A worker built on the PHP library answers the question of the handshake again whenever it comes, but only when the
+  worker is back in its loop. By then it has said all it had to say about an event. So it is asked after each event
+  (:class:`AskedDialogue`).
+* With any other worker, the daemon can only look: bytes that arrive before an event is given are no answer to it
+  (:class:`Dialogue`). That is not enough. A worker is often suspended between its two answers, by the very thread that
+  its first answer wakes.
 
-A dialogue belongs to whoever holds its worker, but for :meth:`Dialogue.recall`.
+A dialogue belongs to the thread that holds its worker, except for :meth:`Dialogue.recall`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ PROOF_SECONDS = 2.0
 
 
 class EventNotTaken(WorkerCrashed):
-    """The worker was of no use even before it had the whole event: another can have it."""
+    """The worker was of no use before it had the whole event, so another worker can have the event."""
 
 
 class NoProof(WorkerError):  # noqa: N818
@@ -43,7 +45,7 @@ class Dialogue:
     #: Whether a worker may be given its next event before it has answered the last one: :meth:`give_ahead`.
     takes_ahead = False
 
-    #: Whether :meth:`give` would wait for the worker: it has not said yet that it is done with the last event.
+    #: Whether the worker has yet to say that it is done with the last event. If so, :meth:`give` waits for that.
     owes = False
 
     #: How many options an answer has.
@@ -51,23 +53,23 @@ class Dialogue:
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
-        #: Give the event after the one that it has. Only where ``takes_ahead``. False: there is no room for it now.
+        #: Send one more event behind the one that it has. Only where ``takes_ahead``. False: there is no room now.
         self.give_ahead = relay.send_now
-        #: Return the first frame that the worker has not begun to read, which it will not get; b"" if there is none.
+        #: Take back the first frame that the worker has not begun to read, and return it; b"" if there is none.
         self.recall = relay.recall
         self.problem = ""  # a second answer to an event; the worker is of no use any more
 
     def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
-        """Give *event*; *closing*: it is one that may go without an answer. Raises EventNotTaken."""
+        """Give *event*. A *closing* event may go without an answer. Raises EventNotTaken."""
         if self.relay.readable():
             raise EventNotTaken(self.relay.stray())
         self._send(event, timeout)
 
     def take(self, timeout: float | None) -> Frame:
         """
-        Return the answer to the event given. Look at ``problem`` then: the worker may have said more.
+        Return the answer to the event given. Then look at ``problem``: the worker may have said more.
 
-        Raises Unanswered, after which all is well; and WorkerCrashed, FrameError and ExecTimeout.
+        Raises Unanswered, after which the worker is still of use; and WorkerCrashed, FrameError and ExecTimeout.
         """
         frame = self.relay.receive(timeout)
         if self.relay.surplus:
@@ -85,10 +87,12 @@ class AskedDialogue(Dialogue):
     """
     With a worker that answers the handshake's question at any time. *patience*: seconds it may be busy after an answer.
 
-    The question goes with the event, in one write; nobody waits for its answer, which is read when the worker is needed
-    next. Not so over a socket: there a worker can look for more while it handles an event (``Worker::getPayload()``),
-    and would swallow it; so it is asked when it has answered. But for CLOSE, which RoadRunner's own example leaves
-    unanswered: that the question is answered instead is how this is noticed at once.
+    Over pipes, the question goes with the event, in one write. Nobody waits for the answer to it: that is read when the
+    worker is needed next. Over a socket, the question goes out after the worker has answered the event. There a worker
+    can look for more frames while it handles an event (``Worker::getPayload()``), and would swallow the question.
+
+    CLOSE always goes with the question, because RoadRunner's own example leaves it unanswered. The answer to the
+    question then comes first, which shows at once that the event has none.
     """
 
     def __init__(self, relay: Relay, patience: float) -> None:
@@ -99,18 +103,18 @@ class AskedDialogue(Dialogue):
         self._question = pid_frame(os.getpid(), asks=True)
 
     def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
-        """Give *event*, when the last question has been answered. Raises EventNotTaken."""
+        """Wait until the last question has been answered, then give *event*. Raises EventNotTaken."""
         if self.owes:
             self._settle(self._patience if timeout is None else min(timeout, self._patience))
         self._asked_already = closing or not self._asks_later
         self._send(event + self._question if self._asked_already else event, timeout)
 
     def take(self, timeout: float | None) -> Frame:
-        """Return the answer to the event. Raises Unanswered if that to the question is the first."""
+        """Return the answer to the event. Raises Unanswered if the answer to the question comes first."""
         relay = self.relay
         frame = relay.receive(timeout)
         if not self._asked_already:
-            with contextlib.suppress(WorkerCrashed):  # since it has answered: whoever gives it an event will see
+            with contextlib.suppress(WorkerCrashed):  # after its answer: the next event will show it
                 relay.send(self._question, self._patience)
         elif frame.flags & goridge.CONTROL:
             raise Unanswered("it went on to the next event without an answer")
@@ -121,9 +125,10 @@ class AskedDialogue(Dialogue):
 
     def _settle(self, timeout: float) -> None:
         """
-        Read the answer to the last question. If anything comes before it, the worker is out of step.
+        Read the answer to the last question. If anything else comes first, the worker is out of step.
 
-        A worker that does much after its answer, or has swallowed the question, is not waited for for ever.
+        The wait has a limit, because a worker may do much after its answer, or may have swallowed the question.
+        Raises EventNotTaken.
         """
         self.owes = False
         try:
@@ -147,13 +152,13 @@ class AskedDialogue(Dialogue):
 
 
 class NumberedDialogue(Dialogue):
-    """With a worker built on our SDK, which says with each answer what it answers: its first event is number 1."""
+    """With a worker built on our SDK: each answer has the number of its event. The first event is number 1."""
 
     options = 2
 
     def __init__(self, relay: Relay) -> None:
         super().__init__(relay)
-        self._events = 0  # that have been answered
+        self._events = 0  # how many have been answered
         relay.send(NUMBER_FRAME)
         self.takes_ahead = isinstance(relay, PipeRelay) and relay.make_recallable()
 
@@ -162,7 +167,7 @@ class NumberedDialogue(Dialogue):
         self._send(event, timeout)
 
     def take(self, timeout: float | None) -> Frame:
-        """Return the answer to the first event without one. A further one to an event before is dropped."""
+        """Return the answer to the oldest event without one. A second answer to an earlier event is dropped."""
         expected = (self._events + 1) & 0xFFFFFFFF
         while True:
             frame = self.relay.receive(timeout)

@@ -1,12 +1,12 @@
 """
-Which thread brings an event to a worker, and which one its answer back.
+Which thread brings an event to a worker, and which thread receives the answer.
 
-Alone, an event is handled in the thread that brings it, because to wake another would take longer than the event.
-When no worker is idle it waits in a queue, and its thread goes on: whoever is done with a worker takes the next event
-from the queue, and so does not wait to be woken between two events. That is for the threads ``worker-exec``
-(runners.py); so under load few threads do all the work instead of all threads a little.
+If a worker is idle, the thread that submits an event also waits for the answer: waking another thread would take longer
+than the event. If no worker is idle, the event waits in a queue, and its thread goes on. A thread that has received an
+answer gives the worker the next event from the queue, so it need not be woken between two events. Those threads are
+``worker-exec`` (runners.py). So under load a few threads do all the work, instead of every thread a little.
 
-Which worker gets which event is the roster's business (roster.py); one lock guards it.
+The roster (roster.py) decides which worker gets which event. One lock, the dispatcher's, guards it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from threadchat.workers.process import READY, WORKING, WorkerProcess
 from threadchat.workers.roster import Roster
 from threadchat.workers.runners import Runners
 
-#: For how many requests to be replaced one event is given to yet another worker.
+#: An event fails when so many workers in a row, instead of answering it, have asked to be replaced.
 REPLACE_REQUESTS = 3
 
 
 class Dispatcher:
     """
-    Callable from any thread. *limit* is the number of events that may be waiting or executing, 0 for any.
+    Callable from any thread. *limit* is how many events may wait or execute at once; 0: any number.
 
-    *retired* is called, in any thread, with a worker that came back from an event and is of no more use.
+    *retired* is called, in any thread, with a worker that has left service and must be ended. It is not called for
+    a worker that :meth:`withhold` has handed to its caller.
     """
 
     def __init__(self, limit: int, retired: Callable[[WorkerProcess], None]) -> None:
@@ -47,7 +48,7 @@ class Dispatcher:
         return len(self._roster.waiting)
 
     def submit(self, job: Job) -> None:
-        """Have *job* done: before this returns if a worker is idle, later otherwise. Raises NoFreeWorker."""
+        """Have *job* done: before this returns if a worker is idle, otherwise later. Raises NoFreeWorker."""
         roster = self._roster
         with self._lock:
             if self._closing:
@@ -60,7 +61,7 @@ class Dispatcher:
             self._runners.run(following)
 
     def withdraw(self, job: Job) -> bool:
-        """Take *job* back if it still waits; it is not told an outcome then. False: it is being done, or is done."""
+        """Take *job* back if it still waits; no outcome is reported then. False: it is being done, or is done."""
         with self._lock:
             return self._roster.withdraw(job)
 
@@ -75,7 +76,7 @@ class Dispatcher:
             self._runners.run(following)
 
     def withhold(self, worker: WorkerProcess, reason: str) -> bool:
-        """Give *worker* no more events; return whether it was idle, and is the caller's now. If not, it will retire."""
+        """Give *worker* no more events. True: it was idle, and the caller must end it now. False: it retires later."""
         with self._lock:
             worker.retirement = worker.retirement or reason
             return self._roster.leave_if_idle(worker)
@@ -89,20 +90,20 @@ class Dispatcher:
             job.done(NoFreeWorker("the pool is stopping"))
 
     def close(self) -> None:
-        """End the threads. No worker is left by now."""
+        """End the threads. To be called when no worker is left."""
         self._runners.close()
 
-    # By whoever holds the worker; returned is who is to be waited for next, if anybody is ---------
+    # For the thread that holds the worker. A returned worker is the one to wait for next -----------
 
     def _give(self, worker: WorkerProcess | None, job: Job) -> WorkerProcess | None:
-        """Give *job* to *worker*, whose it is, or to others if that is of no use."""
+        """Give *job* to *worker*, which the roster chose. If that worker is of no use, have the roster choose again."""
         while worker:
             try:
                 worker.give(job.event, job.timeout, closing=job.closing)
             except EventNotTaken:
                 with self._lock:
                     given, unread = self._roster.leave(worker)
-                    worker.jobs -= len(given)  # the others have been subtracted
+                    worker.jobs -= len(given)  # leave() has subtracted the unread ones
                 self._retired(worker)
                 self._give_others([other for other in (*given, *unread) if other is not job])
                 worker = self._place_again(job)
@@ -114,7 +115,7 @@ class Dispatcher:
         return None
 
     def _give_ahead(self, worker: WorkerProcess, job: Job) -> None:
-        """Send *job* to *worker*, whose it is, after the one it has; or to others if that does not go at once."""
+        """Send *job* to *worker*, behind the event that it has. If that is impossible at once, give *job* to others."""
         other: Job | None = job
         sent = worker.give_ahead(job.event)
         with self._lock:
@@ -126,7 +127,7 @@ class Dispatcher:
             self._give_others([other])
 
     def _take(self, worker: WorkerProcess) -> WorkerProcess | None:
-        """Wait for what *worker* says."""
+        """Wait for the answer of *worker*, and act on it."""
         outcome: Outcome
         try:
             outcome = worker.take(self._roster.first(worker).timeout)
@@ -140,7 +141,7 @@ class Dispatcher:
         return None
 
     def _settle(self, worker: WorkerProcess, outcome: Outcome) -> WorkerProcess | None:
-        """Tell *outcome*, and see what *worker* does next."""
+        """Report *outcome*, and give *worker* its next event, if there is one."""
         roster = self._roster
         following = ahead = None
         with self._lock:
@@ -153,7 +154,7 @@ class Dispatcher:
             if goes_on or following:
                 ahead = roster.next_ahead(worker)
             retires = not roster.serves(worker)
-        # Whoever can, works while the client before is being answered.
+        # If the worker can take its next event without a wait, it gets it before this outcome is reported.
         at_once = not following or (worker.takes_at_once and following.fits)
         if not at_once:
             job.done(outcome)
@@ -167,7 +168,7 @@ class Dispatcher:
         return holder
 
     def _replace(self, worker: WorkerProcess) -> WorkerProcess | None:
-        """Give to others what *worker* does not want any more."""
+        """Give the events of *worker*, which asks to be replaced, to others; but not one that it has begun to read."""
         worker.retirement = "it asked to be replaced"
         with self._lock:
             job, goes_on = self._roster.answered(worker)
@@ -189,7 +190,7 @@ class Dispatcher:
         return None
 
     def _forsake(self, worker: WorkerProcess, outcome: Outcome) -> None:
-        """Tell *outcome*, the last that comes from *worker*. What it has not begun to read is for others."""
+        """Report *outcome*, the last one from *worker*. Events that it has not begun to read go to others."""
         with self._lock:
             lost, unread = self._roster.leave(worker)
             self._roster.events -= len(lost)
@@ -200,7 +201,7 @@ class Dispatcher:
         self._give_others(unread)
 
     def _give_others(self, jobs: Sequence[Job]) -> None:
-        """Give *jobs*, which a worker had, to others: at once, or before all that waits."""
+        """Give *jobs*, which a worker had, to idle workers, or put them before all events that wait."""
         for job in reversed(jobs):
             if following := self._give(self._place_again(job), job):
                 self._runners.run(following)

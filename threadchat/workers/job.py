@@ -14,7 +14,7 @@ Outcome = Reply | WorkerError
 
 class Job:
     """
-    An event as an encoded frame, the seconds that a worker has for it, and who is told the outcome.
+    An event: its encoded frame, the seconds that a worker has for it, and the callback for its outcome.
 
     *done* is called once, in any thread, with no lock held. It must neither block nor raise. A *closing* event may go
     without an answer.
@@ -29,5 +29,5 @@ class Job:
         self.timeout = timeout
         self.done = done
         self.closing = closing
-        self.fits = len(event) <= PIPE_BUF  # into any relay at once, if the event before has been read: pipe(7)
-        self.requests = 0  # of workers that had it, to be replaced
+        self.fits = len(event) <= PIPE_BUF  # into any relay at once, if the worker has read the event before: pipe(7)
+        self.requests = 0  # how many workers that had it asked to be replaced

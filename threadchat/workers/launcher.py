@@ -1,8 +1,8 @@
 """
 Starts workers: the command, its environment, its relay, the handshake.
 
-``launch`` may be called by many threads at once, each for its own worker. ``close`` makes those that still
-wait for a handshake give up. How many workers there are is pool.py's business.
+``launch`` may be called by many threads at once, each for its own worker. ``close`` makes the threads that still wait
+for a handshake give up. The pool (pool.py) decides how many workers there are.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def resolve(command: Sequence[str]) -> tuple[str, ...]:
     """
     Return the words that are run for *command*: ``python`` and ``python3`` mean the interpreter that runs the daemon.
 
-    Only that one is known to have threadchat.sdk; the one on PATH, if there is one at all, may be any.
+    Only that interpreter is known to have threadchat.sdk. There may be another one on PATH, or none.
     """
     program, *arguments = command
     return (sys.executable if program in ("python", "python3") else program, *arguments)
@@ -43,10 +43,10 @@ def resolve(command: Sequence[str]) -> tuple[str, ...]:
 
 class Launcher:
     """
-    Knows how a worker is started. *command* wins over the one in *server*; *rpc* is the address for RR_RPC.
-    *placement* is the workers' where it is not the daemon's own (processor.py).
+    Starts workers. *command* wins over the one in *server*; *rpc* is the address for RR_RPC. Workers run with
+    *placement* (processor.py), or with the daemon's own if there is none.
 
-    Threads: see :class:`Watch` and :class:`RelayListener`; they start here and end in ``close``.
+    The threads of :class:`Watch` and :class:`RelayListener` start here and end in ``close``.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Launcher:
         self._server = server
         self._log = log
         self._placement = placement
-        self._provable = True  # until a worker shows otherwise: all run the same program
+        self._provable = True  # until one worker shows otherwise; all run the same program
         self._environment = _environment(server, rpc)
         self._lock = threading.Lock()
         self._starting: set[subprocess.Popen[bytes]] = set()
@@ -73,7 +73,7 @@ class Launcher:
         """
         Start a worker, and return it when it has said who it is.
 
-        Raises WorkerStartError, with the reason, at the latest after *timeout* seconds.
+        Raises WorkerStartError, with the reason; if the worker says nothing, after *timeout* seconds.
         """
         try:
             return self._launch(timeout, max_jobs, provable=self._provable)
@@ -88,7 +88,7 @@ class Launcher:
         self._watch.add_exit(worker.pid, lambda: exited(worker))
 
     def close(self) -> None:
-        """Give up on workers that are starting, and end the threads. No worker is left by now."""
+        """Give up on workers that are starting, and end the threads. To be called when no worker is left."""
         self.cancel()
         if self._listener:
             self._listener.close()
@@ -153,7 +153,7 @@ class Launcher:
             who["user"] = self._server.user
         if self._server.group:
             who["group"] = self._server.group
-        before = signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a worker inherits what our threads block
+        before = signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a worker would inherit what our threads block
         try:
             process = subprocess.Popen(
                 resolve(self.command),
@@ -161,7 +161,7 @@ class Launcher:
                 stdout=stdout,
                 stderr=stderr,
                 env=self._environment,
-                process_group=0,  # Ctrl-C is for the daemon, which ends its workers itself
+                process_group=0,  # Ctrl-C is for the daemon only, which ends its workers itself
                 **who,
             )
         finally:
@@ -189,7 +189,7 @@ def _shake_hands(relay: Relay, timeout: float) -> Frame:
 
 
 def _environment(server: Spawn, rpc: str) -> Mapping[str, str]:
-    """Return what a worker finds in its environment, in RoadRunner's order: a later entry wins."""
+    """Return a worker's environment, filled in RoadRunner's order: a later entry wins."""
     environment = dict(os.environ, RR_RELAY=server.relay)
     if rpc:
         environment["RR_RPC"] = rpc
@@ -200,9 +200,9 @@ def _environment(server: Spawn, rpc: str) -> Mapping[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes], problem: WorkerError) -> str:
-    """End a process that failed to become a worker; return what there is to say about it."""
+    """End a process that failed to become a worker; return a sentence about it."""
     try:
-        status = process.wait(0.2)  # it may be about to say why in its exit status
+        status = process.wait(0.2)  # it may be about to exit, and its status may say why
     except subprocess.TimeoutExpired:
         status = None
     with contextlib.suppress(ProcessLookupError):

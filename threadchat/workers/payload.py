@@ -1,8 +1,8 @@
 """
 What the frames between daemon and worker mean: three events, four verdicts, and the control frames.
 
-Both sides use it, the pool and the SDK. As in RoadRunner an event's context is a compact JSON object with
-exactly four keys in a fixed order, and a verdict's context is one word. Values only; any thread may call.
+Both sides use it, the pool and the SDK. As in RoadRunner, an event's context is a compact JSON object with exactly four
+keys in a fixed order, and a verdict's context is one word. Nothing here has state; any thread may call.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class TcpEvent(Enum):
     CONNECTED = "CONNECTED"
     DATA = "DATA"
     CLOSE = "CLOSE"
-    UNKNOWN = "UNKNOWN"  # of a daemon that knows more than we do
+    UNKNOWN = "UNKNOWN"  # from a daemon that knows more events than we do
 
     @classmethod
     def _missing_(cls, value: object) -> TcpEvent:
@@ -38,7 +38,7 @@ class Verdict(Enum):
     CLOSE = "CLOSE"
 
 
-#: Looked up for every event, where a name in an enumeration costs six times one in a module.
+#: Looked up for every event. To look up a member of an enumeration takes six times as long as a name in a module.
 WRITE, WRITECLOSE, CLOSE = Verdict.WRITE, Verdict.WRITECLOSE, Verdict.CLOSE
 
 
@@ -50,20 +50,21 @@ class Reply(NamedTuple):
 
 
 class ReplaceMe(Exception):  # noqa: N818, it is a request
-    """The worker asks to be replaced, and the event to be given to another."""
+    """The worker asks to be replaced. Another worker is to get the event."""
 
 
 _VERDICTS = {verdict.value.encode(): verdict for verdict in Verdict}
 _STOP = b'{"stop":true}'
 
-#: Of what a worker reports, so much is worth a place in the log, in characters.
+#: Only so much of a worker's report goes into the log, in characters.
 _MAX_REPORT = 2000
 
 #: A worker that has this in its answer to the handshake is built on our SDK.
 SDK_MARK = "threadchat"
 
-#: To such a worker: let the last option of each answer be the number of the event that it answers, the first one
-#: being 1. (Not to others: RoadRunner and its workers take a frame with one more option for a broken one.)
+#: Tells such a worker to number its answers: the last option of each is the number of the event that it answers. The
+#: first event is number 1. (It is not for others: RoadRunner and its workers take a frame with one more option for a
+#: broken one.)
 NUMBER_FRAME = goridge.encode(b'{"number":true}', flags=goridge.CONTROL | goridge.JSON)
 
 STOP_FRAME = goridge.encode(_STOP, flags=goridge.CONTROL | goridge.JSON)
@@ -96,7 +97,7 @@ def read_reply(frame: Frame, options: int = 1) -> Reply:
     """
     Return what *frame* tells the daemon to do. A word that is no verdict means CLOSE, as in RoadRunner.
 
-    Of its *options* the first is the length of the context.
+    The frame must have so many *options*. The first one is the length of the context.
 
     Raises WorkerReported for an error frame, ReplaceMe, and WorkerViolation for what is no reply at all.
     """

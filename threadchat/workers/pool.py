@@ -1,11 +1,12 @@
 """
-The pool: so many workers, and a fresh one for each that ends.
+The pool: keeps a fixed number of workers, and starts a fresh one for each that ends.
 
-Everything here may be called by any thread. What is slow happens in short-lived threads, ``worker-start`` and
-``worker-stop``. The pool's lock guards its counts and comes before the dispatcher's; no system call is made under it.
+Everything here may be called by any thread. Slow work happens in short-lived threads, ``worker-start`` and
+``worker-stop``. The pool's lock guards its counts and comes before the dispatcher's. The only system calls under it
+kill workers that did not end in time.
 
-Not here: who gets which event (roster.py, dispatcher.py), how a process is started (launcher.py), what it says
-(process.py), when its time is over (supervisor.py).
+Other modules decide which worker gets which event (roster.py, dispatcher.py), start a process (launcher.py), talk to it
+(process.py), and see when its time is over (supervisor.py).
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from threadchat.workers.launcher import Launcher
 from threadchat.workers.payload import Reply
 from threadchat.workers.process import STOP_SECONDS, State, WorkerProcess
 
-#: Between failures to start a worker, in seconds: the first wait, doubled each time up to the last.
+#: How long to wait after a worker failed to start, in seconds. The wait doubles each time, up to the maximum.
 BACKOFF_SECONDS = 0.1
 BACKOFF_MAX_SECONDS = 5.0
 
 
 class Pool:
-    """Starts nothing until ``start``. ``close`` ends everything, also a pool whose start failed."""
+    """Starts nothing until ``start`` or ``begin``. ``close`` ends everything, even if ``start`` failed."""
 
     def __init__(self, config: PoolConfig, launcher: Launcher, log: Log) -> None:
         self._config = config
@@ -53,11 +54,11 @@ class Pool:
 
     def submit(self, event: bytes, done: Callable[[Outcome], None], *, closing: bool = False) -> Job:
         """
-        Have *event*, an encoded frame, done, in this thread if a worker is idle; *done* will be told the outcome.
+        Have a worker handle *event*, an encoded frame; *done* is called with the outcome.
 
-        A *closing* event always has a time limit, so that an unanswered CLOSE cannot cost a worker for ever.
-        Whoever submits watches the time: what still waits after :attr:`patience` is to be withdrawn.
-        Raises NoFreeWorker if it may not even wait.
+        If a worker is idle, this happens in the calling thread. A *closing* event always has a time limit, so that an
+        unanswered CLOSE cannot occupy a worker for ever. The caller watches the time, and withdraws the event if it
+        still waits after :attr:`patience`. Raises NoFreeWorker if the event may not even wait.
         """
         job = Job(event, self._close_seconds if closing else self._exec_seconds, done, closing=closing)
         self._dispatcher.submit(job)
@@ -71,7 +72,7 @@ class Pool:
             job.done(NoFreeWorker(f"none within {self.patience:g} s (allocate_timeout)"))
 
     def exec(self, event: bytes, *, closing: bool = False) -> Reply:
-        """Have *event* done, wait, and return the reply. Raises a WorkerError."""
+        """Have a worker handle *event*, wait, and return the reply. Raises a WorkerError."""
         outcomes: SimpleQueue[Outcome] = SimpleQueue()
         job = self.submit(event, outcomes.put, closing=closing)
         while True:
@@ -113,7 +114,7 @@ class Pool:
         try:
             for thread in threads:
                 thread.join()
-        except BaseException:  # a signal: nobody wants them any more
+        except BaseException:  # a signal: the workers are not wanted any more
             self._launcher.cancel()
             for thread in threads:
                 thread.join()
@@ -126,12 +127,12 @@ class Pool:
         self._refill()
 
     def workers(self) -> list[WorkerProcess]:
-        """Return the workers that there are now."""
+        """Return the current workers."""
         with self._lock:
             return list(self._workers.values())
 
     def replace(self, worker: WorkerProcess, reason: str) -> None:
-        """Replace *worker*: now if it is idle, as soon as it is idle otherwise."""
+        """Replace *worker*: now if it is idle, otherwise as soon as it is."""
         if self._dispatcher.withhold(worker, reason):
             self._retire(worker)
 
@@ -154,7 +155,7 @@ class Pool:
                 raise WorkerStartError("the new workers have not started")
 
     def add(self) -> None:
-        """Start one worker more. Raises WorkerError if there may be no more, or it does not start."""
+        """Start one worker more. Raises WorkerError in debug mode, and if the worker does not start."""
         self._refuse_in_debug()
         with self._lock:
             self._size += 1
@@ -179,7 +180,7 @@ class Pool:
             self.replace(next((worker for worker in workers if worker.state is State.READY), workers[0]), "removed")
 
     def close(self) -> None:
-        """Let events in flight finish, end all workers; return when all threads and processes are gone."""
+        """Let events in flight finish, and end all workers. Returns when all threads and processes are gone."""
         deadline = time.monotonic() + self._config.destroy_timeout
         self._closing.set()
         self._dispatcher.refuse()
@@ -219,11 +220,11 @@ class Pool:
         worker.exited = True
         if self._dispatcher.withhold(worker, "it exited while it was idle"):
             self._retire(worker)
-        else:  # whoever holds it will see, unless something that it started keeps its relay open
+        else:  # the thread that holds it sees its relay close, unless a process that it started keeps the relay open
             worker.kill()
 
     def _retire(self, worker: WorkerProcess) -> None:
-        """End *worker*, which nobody else has, and start others until there are enough."""
+        """End *worker*, which no other thread holds, and start others until there are enough."""
         with self._lock:
             self._workers.pop(worker.pid, None)
             died_at_once = not worker.jobs and (worker.exited or worker.state is State.INVALID)
@@ -234,7 +235,7 @@ class Pool:
         self._refill()
 
     def _refill(self) -> None:
-        """Start as many workers as are missing; in debug mode that is one for each event that waits."""
+        """Start as many workers as are missing. In debug mode that is one for each event that waits."""
         with self._lock:
             missing = max(0, self._missing())
             self._starting += missing
@@ -243,7 +244,7 @@ class Pool:
             self._in_background("worker-start", self._keep_starting)
 
     def _missing(self) -> int:
-        """Return how many workers should be starting that are not. Caller holds the lock."""
+        """Return how many more workers should be starting; negative: too many are. Caller holds the lock."""
         if self._closing.is_set():
             return 0
         if self._config.debug:
@@ -251,7 +252,7 @@ class Pool:
         return self._size - len(self._workers) - self._starting
 
     def _in_background(self, name: str, job: Callable[[], None]) -> None:
-        """Run *job*, already counted, in a thread of its own."""
+        """Run *job*, which has been counted already, in a thread of its own."""
 
         def run() -> None:
             try:
@@ -269,10 +270,10 @@ class Pool:
         log("worker_stopped", pid=worker.pid, reason=worker.retirement, status=status, jobs=worker.jobs)
 
     def _keep_starting(self) -> None:
-        """Start one worker, with ever longer pauses between attempts, as long as one is missing."""
+        """Try to start one worker until it starts or is no longer missing, with ever longer pauses between attempts."""
         while not self._closing.wait(self._pause()):
             with self._lock:
-                if self._missing() < 0:  # one was removed, or an event withdrawn, meanwhile
+                if self._missing() < 0:  # meanwhile a worker was removed, or an event withdrawn
                     break
             try:
                 self._launch()

@@ -12,10 +12,10 @@ from threadchat.base.errors import ListenError
 
 def listen_privately(path: str) -> socket.socket:
     """
-    Return a socket that listens at *path*, mode 0600. One that is there but dead is replaced.
+    Return a socket that listens at *path*, mode 0600. A dead socket at that path is replaced.
 
-    Raises ListenError. The mode is set by umask, so there is no moment at which somebody else could connect;
-    call it before other threads make files.
+    Raises ListenError. The umask sets the mode, so there is no moment at which somebody else could connect. The umask
+    is for all threads: call this before other threads make files.
     """
     listener = socket.socket(socket.AF_UNIX)
     old = os.umask(0o177)

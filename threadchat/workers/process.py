@@ -1,9 +1,9 @@
 """
 One worker process: its start and handshake, its states, one event at a time, its end.
 
-A worker is held by one thread at a time: by the one that started it, then by whoever took it from the pool.
-Only :meth:`WorkerProcess.kill` may be called by anybody, and ``recall`` under the dispatcher's lock.
-Who may have it when is pool.py's business.
+One thread at a time holds a worker: first the one that starts it, then the one that the dispatcher gives it to. Any
+thread may call :meth:`WorkerProcess.kill`, and ``recall`` under the dispatcher's lock. Which thread holds which worker
+is for dispatcher.py and roster.py to say.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from threadchat.base.errors import (
 from threadchat.workers.dialogue import Dialogue
 from threadchat.workers.payload import STOP_FRAME, Reply, read_reply
 
-#: How long a worker may take to end by itself once told so, and then once terminated, in seconds.
+#: How long a worker may take to end, in seconds: after the stop command, and then after SIGTERM.
 STOP_SECONDS = 10.0
 TERMINATE_SECONDS = 2.0
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -41,12 +41,12 @@ class State(Enum):
 
     READY = "ready"
     WORKING = "working"
-    INVALID = "invalid"  # to be replaced: it broke the protocol, died, or its time is over
+    INVALID = "invalid"  # to be replaced: it broke the protocol, died, or did not answer in time
     STOPPING = "stopping"
     STOPPED = "stopped"
 
 
-#: Looked up for every event, where a name in an enumeration costs six times one in a module.
+#: Looked up for every event. To look up a member of an enumeration takes six times as long as a name in a module.
 READY, WORKING = State.READY, State.WORKING
 
 _NEXT = {
@@ -71,9 +71,9 @@ class WorkerProcess:
         self.max_jobs = max_jobs
         self.jobs = 0  # counted by the dispatcher: events it has been given
         self.takes_ahead = dialogue.takes_ahead
-        #: Let it have another event as soon as it has answered the one it has. False: not now.
+        #: Send it one more event behind the one that it has. False: there is no room now.
         self.give_ahead = dialogue.give_ahead
-        #: Take back the first event given that it has not begun to read, and return it; b"" if there is none.
+        #: Take back the first event that it has not begun to read, and return it; b"" if there is none.
         self.recall = dialogue.recall
         self.exited = False  # noted by the thread worker-log
         self.retirement = ""  # why it shall be replaced as soon as it is idle; see Dispatcher.withhold
@@ -82,7 +82,7 @@ class WorkerProcess:
 
     @property
     def command(self) -> str:
-        """What was started."""
+        """The command that was started."""
         return subprocess.list2cmdline(self._process.args)  # type: ignore[arg-type]
 
     def become(self, state: State) -> None:
@@ -92,7 +92,7 @@ class WorkerProcess:
         self.state = state
 
     def invalidate(self, why: str) -> None:
-        """Note that it is of no more use, and the first reason."""
+        """Note that it is of no more use, and why. Only the first reason counts."""
         if self.state is not State.INVALID:
             self.retirement = why
             self.become(State.INVALID)
@@ -104,11 +104,11 @@ class WorkerProcess:
 
     def give(self, event: bytes, timeout: float | None, *, closing: bool = False) -> None:
         """
-        Have it handle *event*, an encoded frame; *closing*: one that may go without an answer.
+        Have it handle *event*, an encoded frame. A *closing* event may go without an answer.
 
         Raises WorkerError, after which it is INVALID.
         """
-        self.state = WORKING  # from READY: only such workers are idle (become() would cost as much as the rest)
+        self.state = WORKING  # it was READY, as idle workers are; become() would cost as much as the rest
         try:
             self._dialogue.give(event, timeout, closing=closing)
         except WorkerError as problem:
@@ -117,10 +117,10 @@ class WorkerProcess:
 
     def take(self, timeout: float | None) -> Reply:
         """
-        Return the answer to the first event given that has none.
+        Return the answer to the oldest event without one.
 
-        Raises WorkerReported, Unanswered and ReplaceMe, after which it is as good as before. After any other
-        WorkerError it is INVALID. After a second frame for this one event too, but the first one counts.
+        Raises WorkerReported, Unanswered and ReplaceMe, after which the worker is as good as before. After any other
+        WorkerError it is INVALID. It is also INVALID after a second frame for this event, but the first frame counts.
         """
         try:
             frame = self._dialogue.take(timeout)
@@ -141,14 +141,14 @@ class WorkerProcess:
                 self.state = READY
 
     def resident_bytes(self) -> int:
-        """Return the memory it has in use, 0 if it is gone."""
+        """Return its resident memory in bytes; 0 if it is gone."""
         try:
             return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE_BYTES
         except (OSError, IndexError):
             return 0
 
     def cpu_percent(self) -> float:
-        """Return how much of one processor it has used since it was started, 0 if it is gone."""
+        """Return how much of one processor it has used since it was started, in percent; 0 if it is gone."""
         try:
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -157,15 +157,15 @@ class WorkerProcess:
         return round(100 * used / max(time.monotonic() - self.started_at, 0.01), 1)
 
     def kill(self) -> None:
-        """Kill it and what it started in its process group. Whoever waits for its answer is told."""
+        """Kill it and its process group. A thread that waits for its answer sees the relay close."""
         self._signal(signal.SIGKILL)
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
         """
-        End it for good and return its exit status: the stop command, SIGTERM, SIGKILL, each in its time.
+        End it for good and return its exit status: send the stop command, then SIGTERM, then SIGKILL.
 
-        Its last words are read and dropped: the PHP library says farewell with one more frame, and fails if
-        nobody listens. One that is INVALID is killed at once.
+        It has time to end after each of them. What it still writes is read and dropped: the PHP library sends one more
+        frame as a farewell, and fails if nobody reads it. An INVALID worker is killed at once.
         """
         polite = self.state is not State.INVALID and not self.exited
         self.become(State.STOPPING)
@@ -192,7 +192,7 @@ class WorkerProcess:
             _wait(exit_fd, min(seconds, TERMINATE_SECONDS))
 
     def _signal(self, number: signal.Signals) -> None:
-        with self._reaping:  # or the number could be another group's by now
+        with self._reaping:  # once it is reaped, its number may be another group's
             if self._process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.pid, number)

@@ -1,8 +1,8 @@
 """
 The line between the daemon and one worker: frames over a pair of pipes, or over a socket.
 
-A relay belongs to whoever holds its worker: one thread at a time; it has no lock. Only :meth:`Relay.recall` may be
-called by others. :meth:`Relay.close` ends it; a worker that dies is seen as :exc:`WorkerCrashed` by whoever reads.
+A relay belongs to the thread that holds its worker, and has no lock. Only :meth:`Relay.recall` may be called by other
+threads. :meth:`Relay.close` ends it. If the worker dies, the thread that reads gets :exc:`WorkerCrashed`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from select import PIPE_BUF
 from threadchat.base.errors import ExecTimeout, WorkerCrashed
 from threadchat.wire.goridge import Frame, FrameDecoder, excerpt
 
-#: More than most answers, and little enough to be allocated cheaply for each.
+#: Room for most answers, and little enough to be allocated cheaply for each.
 READ_BYTES = 16 * 1024
 
 
@@ -28,8 +28,8 @@ class Relay:
     """
     Frames over two descriptors, which it owns.
 
-    The read end is in blocking mode, because a read that blocks is one system call and a poll is another.
-    *write* takes what fits without waiting and returns how much that was, or raises BlockingIOError.
+    The read end is in blocking mode: a read that blocks needs no poll before it, which would be a second system call.
+    *write* takes what fits without waiting and returns how much that was. It raises BlockingIOError if nothing fits.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Relay:
             self._send_rest(memoryview(frame)[sent:], timeout)
 
     def send_now(self, frame: bytes) -> bool:
-        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False."""
+        """Write all of *frame*, of at most PIPE_BUF bytes. False: that was impossible, and nothing was written."""
         raise NotImplementedError
 
     def recall(self) -> bytes:
@@ -98,11 +98,11 @@ class Relay:
         return self._frames.popleft() if self._frames else None
 
     def readable(self) -> bool:
-        """Whether something waits to be read, be it the end."""
+        """Whether there is something to read; the end counts, too."""
         return bool(self._readable.poll(0))
 
     def stray(self) -> str:
-        """Say what it is that waits to be read although nobody asked."""
+        """Read what is there although nobody asked for it, and return a sentence about it."""
         try:
             data = os.read(self._read_fd, READ_BYTES)
         except OSError:
@@ -133,7 +133,7 @@ class Relay:
         writable = select.poll()
         writable.register(self._write_fd, select.POLLOUT)
         if self._read_fd != self._write_fd:
-            writable.register(self._read_fd, 0)  # its end: where frames can be recalled, writing does not tell
+            writable.register(self._read_fd, 0)  # for its end: where frames can be recalled, a write does not fail
         while rest:
             if not (ready := _wait(writable, deadline)):
                 raise ExecTimeout("it did not read the event in time")
@@ -141,7 +141,7 @@ class Relay:
                 raise WorkerCrashed("it closed its relay")
             try:
                 rest = rest[self._write(rest) :]
-            except BlockingIOError:  # less room than it takes
+            except BlockingIOError:  # there is room, but not enough
                 continue
             except OSError as problem:
                 raise WorkerCrashed(_closed(problem)) from None
@@ -157,10 +157,10 @@ class PipeRelay(Relay):
 
     def make_recallable(self) -> bool:
         """
-        From now on let each frame of at most PIPE_BUF bytes be read alone, and be taken back until it is.
+        From now on, let each frame of at most PIPE_BUF bytes be read alone, and be taken back until it is read.
 
-        Only for a worker that reads at least so much at a time, or it would lose the rest: packet mode, pipe(2).
-        Returns whether that can be had here. A worker that has died is no longer noticed by what is sent to it.
+        This is the packet mode of pipe(2). The worker must read at least PIPE_BUF bytes at a time, or it loses the rest
+        of a frame. Returns whether packet mode can be had here. If so, sending to a dead worker no longer fails.
         """
         try:
             recall_fd = os.open(f"/proc/self/fd/{self._write_fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -169,17 +169,17 @@ class PipeRelay(Relay):
         try:
             flags = fcntl.fcntl(self._write_fd, fcntl.F_GETFL)
             fcntl.fcntl(self._write_fd, fcntl.F_SETFL, flags | os.O_DIRECT)
-        except OSError:  # not all that calls itself Linux has it
+        except OSError:  # not every system that calls itself Linux has it
             os.close(recall_fd)
             return False
         self._recall_fd = recall_fd
         return True
 
     def send_now(self, frame: bytes) -> bool:
-        """Write all of *frame*, of at most PIPE_BUF bytes, or nothing of it: False."""
+        """Write all of *frame*, of at most PIPE_BUF bytes. False: that was impossible, and nothing was written."""
         try:
             self._write(frame)
-        except OSError:  # no room; or the worker has gone, as whoever waits for its answer will see
+        except OSError:  # no room; or the worker has gone, which the thread that reads will see
             return False
         return True
 
@@ -201,7 +201,7 @@ class PipeRelay(Relay):
 
 
 class SocketRelay(Relay):
-    """Frames over one connected stream socket, in blocking mode, which it takes over."""
+    """Frames over one connected stream socket, which it takes over and puts into blocking mode."""
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(True)
@@ -212,10 +212,10 @@ class SocketRelay(Relay):
 
     def _acknowledge_at_once(self) -> None:
         """
-        Have what comes next acknowledged at once; it does not last, tcp(7).
+        Have what comes next acknowledged at once. This does not last: tcp(7).
 
-        The PHP library writes its answer to an event and its answer to our question one after the other, and its
-        kernel holds the second one back until the first has been acknowledged (Nagle): 40 ms an event.
+        The PHP library writes its answer to an event and its answer to our question one after the other. Its kernel
+        holds the second one back until the first has been acknowledged (Nagle), which costs 40 ms an event.
         """
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 

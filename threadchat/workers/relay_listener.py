@@ -1,8 +1,8 @@
 """
 Where workers connect when their relay is a socket (``server.relay = "unix:///…"`` or ``"tcp://…"``).
 
-One thread, ``relay-accept``, greets whoever connects, reads who it is, and hands the relay to the thread
-that started that process. A stranger, or a process that nobody waits for, is disconnected.
+One thread, ``relay-accept``, greets each connection, reads which process it is from, and hands the relay to the thread
+that started that process. A stranger, or a process that no thread waits for, is disconnected.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from threadchat.workers.payload import pid_frame, read_pid
 from threadchat.workers.private_socket import listen_privately
 from threadchat.workers.relay import READ_BYTES, SocketRelay
 
-#: How often a thread that waits for its worker looks whether that is still alive, in seconds.
+#: How often a thread that waits for its worker checks that the worker is still alive, in seconds.
 LOOK_SECONDS = 0.05
 
 
@@ -44,7 +44,7 @@ class RelayListener:
         self._thread.start()
 
     def wait(self, pid: int, timeout: float, alive: Callable[[], bool]) -> tuple[SocketRelay, Frame]:
-        """Return the relay of process *pid* as soon as it has connected and said who it is, and how it did."""
+        """Wait for process *pid* to connect and say who it is; return its relay, and the frame with its answer."""
         deadline = time.monotonic() + timeout
         with self._arrived:
             self._expected.add(pid)

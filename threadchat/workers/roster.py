@@ -1,13 +1,17 @@
 """
-Who has which event, and who and what waits: idle workers and waiting events, both in the order in which they came.
+Which worker has which event, which workers are idle, and which events wait, each in the order in which they came.
 
-While more events wait, a worker that can is given one more *ahead*: it lies in its relay, and the worker goes on with
-it at once, where otherwise it would fall asleep and have to be woken, which takes longer than many an event. Nobody
-waits longer for that, as an event that its worker has not begun to read can be taken back: for a worker that has
-nothing else to do, for any that comes free after :data:`AHEAD_SECONDS`, and when its own one dies.
+While many events wait, a worker that can take a second event is given one *ahead*. It lies in the worker's relay, and
+the worker goes on with it at once. Without it, the worker would fall asleep and have to be woken, which takes longer
+than many an event does. No event waits longer for being given ahead: as long as its worker has not begun to read it,
+it can be taken back. That happens
 
-Whoever calls holds the dispatcher's lock. Nothing here waits; the one system call is that with which a worker's event
-is taken back.
+* when another worker has nothing else to do;
+* when any worker comes free after :data:`AHEAD_SECONDS`;
+* when its own worker dies.
+
+The caller holds the dispatcher's lock. Only ``waiting`` and :meth:`Roster.first` are also read without it. Nothing here
+waits. The only system call is the one that takes a worker's event back.
 """
 
 from __future__ import annotations
@@ -17,29 +21,29 @@ from collections import deque
 from threadchat.workers.job import Job
 from threadchat.workers.process import WorkerProcess
 
-#: How long an event given ahead may lie behind another before it is for whoever comes free first, in seconds.
+#: After so many seconds behind another event, an event given ahead is for any worker that comes free.
 AHEAD_SECONDS = 0.005
 
 
 class Roster:
-    """``events`` is how many wait or have been given. Workers are in service from :meth:`join` on."""
+    """``events`` counts the events that wait or are with a worker. A worker is in service from :meth:`join` on."""
 
     def __init__(self) -> None:
         self.events = 0
         self.waiting: deque[Job] = deque()
         self._idle: deque[WorkerProcess] = deque()
-        self._given: dict[WorkerProcess, list[Job]] = {}  # none, one, or one more ahead
-        self._ahead: dict[WorkerProcess, None] = {}  # who has one ahead that may be taken back, the oldest first
+        self._given: dict[WorkerProcess, list[Job]] = {}  # no event, one, or one and another ahead
+        self._ahead: dict[WorkerProcess, None] = {}  # workers whose event ahead may be taken back, the oldest first
 
     # Workers ------------------------------------------------------------------------------------
 
     def join(self, worker: WorkerProcess) -> Job | None:
-        """Take *worker* into service; return what it shall do, as :meth:`next` does."""
+        """Take *worker* into service; return its first event, as :meth:`next` does."""
         self._given[worker] = []
         return self.next(worker)
 
     def leave(self, worker: WorkerProcess) -> tuple[list[Job], list[Job]]:
-        """Take *worker* out of service; return what it has had, at most two, and what it has not begun to read."""
+        """Take *worker* out of service; return the events it may have begun, two at most, and those it has not."""
         self._ahead.pop(worker, None)
         unread: list[Job] = []
         while job := self.take_back(worker):
@@ -47,7 +51,7 @@ class Roster:
         return self._given.pop(worker), unread
 
     def leave_if_idle(self, worker: WorkerProcess) -> bool:
-        """Take *worker* out of service unless it has something to do."""
+        """Take *worker* out of service if it is idle; return whether it was."""
         if worker not in self._idle:
             return False
         self._idle.remove(worker)
@@ -61,7 +65,7 @@ class Roster:
     # Events -------------------------------------------------------------------------------------
 
     def place(self, job: Job, *, first: bool = False) -> WorkerProcess | None:
-        """Return an idle worker, which has *job* now; if there is none it waits, after or *first* of all others."""
+        """Assign *job* to an idle worker and return that. If there is none, *job* waits: last, or *first* of all."""
         if self._idle:
             worker = self._idle.popleft()
             self._assign(worker, job)
@@ -73,11 +77,11 @@ class Roster:
         return None
 
     def withdraw(self, job: Job) -> bool:
-        """Forget *job*, if no worker has begun it."""
+        """Forget *job* if no worker has begun it; return whether that was so."""
         worker = next((worker for worker in self._ahead if job in self._given[worker]), None)
         if worker:
             del self._ahead[worker]
-            if taken := self.take_back(worker):  # perhaps the one before it
+            if taken := self.take_back(worker):  # perhaps the event before *job*
                 self.waiting.appendleft(taken)
         if job not in self.waiting:
             return False
@@ -86,7 +90,7 @@ class Roster:
         return True
 
     def withdraw_all(self) -> list[Job]:
-        """Forget what no worker has begun, and return it."""
+        """Forget the events that no worker has begun, and return them."""
         jobs = [job for worker in self._ahead if (job := self.take_back(worker))]
         jobs += self.waiting
         self._ahead.clear()
@@ -98,7 +102,7 @@ class Roster:
         """Take back the first event that *worker* has not begun to read, if there is one."""
         event = worker.recall()
         for job in self._given[worker] if event else ():
-            if job.event.startswith(event):  # of a large event, its beginning is as good
+            if job.event.startswith(event):  # only the beginning of a large event comes back
                 self._given[worker].remove(job)
                 worker.jobs -= 1
                 return job
@@ -107,17 +111,17 @@ class Roster:
     # What a worker does next --------------------------------------------------------------------
 
     def first(self, worker: WorkerProcess) -> Job:
-        """Return what *worker* is at; if it has one more ahead it may be that, which takes as long."""
+        """Return the event that *worker* is at. It may be at the one ahead already, which has the same time limit."""
         return self._given[worker][0]
 
     def answered(self, worker: WorkerProcess) -> tuple[Job, bool]:
-        """Return what *worker* has been at, which is no longer its, and whether it goes on with another."""
+        """Take the answered event from *worker*; return it, and whether the worker has another to go on with."""
         self._ahead.pop(worker, None)
         given = self._given[worker]
         return given.pop(0), bool(given)
 
     def next(self, worker: WorkerProcess) -> Job | None:
-        """Return what *worker*, which has nothing, does next. Nothing: it is idle, or leaves, its time being over."""
+        """Return the next event for *worker*, which has none. None: it is idle now, or has left as its time is over."""
         if worker.max_jobs and worker.jobs >= worker.max_jobs:
             worker.retirement = worker.retirement or "max_jobs"
         if worker.retirement:
@@ -131,9 +135,9 @@ class Roster:
         return job
 
     def next_ahead(self, worker: WorkerProcess) -> Job | None:
-        """Return what *worker*, which has one event, shall be given ahead; then :meth:`went_ahead` or not."""
+        """Return an event to give ahead to *worker*, which has one; report with :meth:`went_ahead` or `not_ahead`."""
         if not worker.takes_ahead or not self.waiting or self.events <= 2 * len(self._given):
-            return None  # somebody will soon be free for it
+            return None  # a worker will soon be free for it
         if worker.retirement or (worker.max_jobs and worker.jobs >= worker.max_jobs):
             return None
         first, second = self._given[worker][0], self.waiting[0]
@@ -143,14 +147,14 @@ class Roster:
         return second
 
     def went_ahead(self, worker: WorkerProcess) -> Job | None:
-        """Note that *worker* has its event ahead; return one that it has not begun, if another is idle."""
+        """Note that *worker* has its event ahead. If another is idle, take an unread event back and return it."""
         if self._idle:
             return self.take_back(worker)
         self._ahead[worker] = None
         return None
 
     def not_ahead(self, worker: WorkerProcess, job: Job) -> None:
-        """Note that *worker* could not be sent *job*."""
+        """Note that *job* could not be sent to *worker*."""
         self._given[worker].remove(job)
         worker.jobs -= 1
 

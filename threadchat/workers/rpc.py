@@ -1,8 +1,8 @@
 """
 Goridge RPC: a method's name, its one argument and its result, as JSON, in frames with a sequence number.
 
-Here are the form of a call and of its answer, and the client, which workers and ``threadchat workers`` use.
-rpc_server.py answers. A client belongs to one thread, or to whoever holds a lock around it.
+This module has the form of calls and answers, and the client that workers and ``threadchat workers`` use. The server
+is in rpc_server.py. Only one thread at a time may use a client.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def encode_call(call: Call) -> bytes:
 
 
 def read_call(frame: Frame) -> Call:
-    """Return the call in *frame*. Raises RpcError for a frame that is none, or that is not JSON."""
+    """Return the call in *frame*. Raises RpcError if the frame is no call, or has no JSON in it."""
     if len(frame.options) != 2 or not frame.flags & goridge.JSON:
         raise RpcError("not a Goridge RPC frame with JSON in it")
     sequence, length = frame.options
@@ -47,7 +47,7 @@ def read_call(frame: Frame) -> Call:
 
 
 class RpcClient:
-    """A connection to *address* (``unix:///PATH`` or ``tcp://HOST:PORT``). Raises OSError if nobody is there."""
+    """A connection to *address* (``unix:///PATH`` or ``tcp://HOST:PORT``). Raises OSError if nobody listens there."""
 
     def __init__(self, address: str) -> None:
         where = parse_address(address)
@@ -96,7 +96,7 @@ class RpcClient:
         self._socket.close()
 
     def _exchange(self, call: Call) -> Call:
-        """Send *call*; return the answer to it, and drop those to calls before it that were given up."""
+        """Send *call* and return its answer. Answers to earlier calls, which were given up, are dropped."""
         self._socket.sendall(encode_call(call))
         while True:
             for frame in self._receive():

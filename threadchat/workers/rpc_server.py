@@ -1,8 +1,9 @@
 """
-The daemon's ear for its workers, and for ``threadchat workers``: Goridge RPC on a unix socket.
+Goridge RPC on a unix socket: how workers, and ``threadchat workers``, call the daemon.
 
-Who may open the socket's file may call: it is the owner's alone (mode 0600). One thread, ``rpc-accept``, and one
-per client, ``rpc-client``: workers are few, and a slow caller must not keep the others waiting.
+Anybody who may open the socket's file may call. It is the owner's alone (mode 0600). There is one thread
+``rpc-accept``, and one thread ``rpc-client`` per client: workers are few, and a slow caller must not keep the others
+waiting.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from threadchat.workers.rpc import READ_BYTES, Call, encode_call, read_call
 #: A method takes its one argument, decoded, and returns what can be encoded as JSON.
 Method = Callable[[Any], Any]
 
-#: More than any broadcast that makes sense.
+#: The largest call that is read: more than any broadcast that makes sense.
 MAX_CALL_BYTES = 64 * 1024 * 1024
 
 
@@ -101,9 +102,9 @@ class RpcServer:
 
 def runtime_directory() -> Path:
     """
-    Return the directory, this user's alone, for sockets whose path nobody has chosen; make it if need be.
+    Return the directory for sockets whose path nobody has chosen; make it if there is none.
 
-    Raises RpcError if it is not this user's alone.
+    It is this user's alone: if not, RpcError is raised. A directory that systemd gives is taken as it is.
     """
     if chosen := os.environ.get("RUNTIME_DIRECTORY"):  # systemd's
         return Path(chosen.split(":")[0])
@@ -116,7 +117,7 @@ def runtime_directory() -> Path:
 
 
 def find_sockets() -> list[str]:
-    """Return the addresses of the RPC sockets in the usual places, of daemons that run and that this user may ask."""
+    """Look for RPC sockets in the usual places; return the addresses of those that this user can connect to."""
     found = []
     for directory in (Path("/run/threadchat"), _user_directory()):
         for path in sorted(directory.glob("rpc-*.sock")):

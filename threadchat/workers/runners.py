@@ -1,7 +1,7 @@
 """
 The threads ``worker-exec``: each waits for a worker's answers, one after the other, as long as that worker has events.
 
-They are started when they are needed, at most as many as there are workers, and end with the pool.
+A thread is started when it is needed. There are never more threads than workers. They end with the pool.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from threadchat.workers.process import WorkerProcess
 
 
 class Runners:
-    """*take* waits for the answer of a worker; it returns who is to be waited for next, if anybody is."""
+    """*take* waits for a worker's answer, and returns the worker to wait for next, if there is one."""
 
     def __init__(self, take: Callable[[WorkerProcess], WorkerProcess | None]) -> None:
         self._take = take
         self._workers: SimpleQueue[WorkerProcess | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-        self._parked = 0  # threads that nothing has been handed over to
+        self._parked = 0  # idle threads that no worker has been handed to
 
     def run(self, worker: WorkerProcess) -> None:
-        """Have a thread wait for *worker*, a new one if all are busy. By any thread."""
+        """Have a thread wait for *worker*; start a new thread if all are busy. Callable from any thread."""
         with self._lock:
             if self._parked:
                 self._parked -= 1
@@ -35,7 +35,7 @@ class Runners:
         self._workers.put(worker)
 
     def close(self) -> None:
-        """End the threads. No worker is left by now."""
+        """End the threads. To be called when no worker is left."""
         for _ in self._threads:
             self._workers.put(None)
         for thread in self._threads:

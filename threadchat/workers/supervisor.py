@@ -2,7 +2,7 @@
 Replaces workers whose time is over: too old, idle for too long, too big.
 
 One thread, ``supervisor``, only where the section ``tcp.pool.supervisor`` exists. Nothing here interrupts an
-event: a busy worker is replaced when it has answered. (``exec_ttl``, which does, is the relay's time limit.)
+event: a busy worker is replaced when it has answered. (Only ``exec_ttl`` interrupts one; the relay watches that.)
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Supervisor:
                 self._pool.replace(worker, reason)
 
     def _over(self, worker: WorkerProcess) -> str:
-        """Return why *worker* shall be replaced, nothing if it shall not."""
+        """Return why *worker* shall be replaced; empty if it shall not."""
         limits, now = self._config, self._clock()
         if limits.ttl and now - worker.started_at >= limits.ttl:
             return "ttl"

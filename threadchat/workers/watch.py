@@ -1,9 +1,9 @@
 """
 What workers do on their own: write to standard error, and exit.
 
-One thread, ``worker-log``, for all workers of a pool. Each line of a worker's standard error becomes one log
-event with its pid, and an exit calls back, which is how the crash of an idle worker is noticed at once.
-``add`` may be called by any thread; callbacks run in the thread and must not block.
+One thread, ``worker-log``, serves all workers of a pool. Each line of a worker's standard error becomes one log event
+with its pid. An exit calls back, so the crash of an idle worker is noticed at once. Any thread may call ``add_stderr``
+and ``add_exit``. Callbacks run in the thread ``worker-log`` and must not block.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Watch:
         self._thread.start()
 
     def add_stderr(self, pid: int, fd: int) -> None:
-        """Log the lines that come from *fd*, which is owned from now on."""
+        """Log the lines that come from *fd*, which this object owns from now on."""
         self._add(fd, _Stderr(pid))
 
     def add_exit(self, pid: int, exited: Callable[[], None]) -> None:
@@ -50,7 +50,7 @@ class Watch:
         self._add(os.pidfd_open(pid), exited)
 
     def close(self) -> None:
-        """Log what there still is to read, and end the thread."""
+        """Log what is still there to read, and end the thread."""
         os.close(self._wake_write)
         self._thread.join()
 
