@@ -6,7 +6,7 @@ thread on another one, which costs more than all that the thread then does; on o
 switch. The kernel's part of the work does not get faster by spreading either, as one deliverer a room sends.
 And a thread that has something to read, and for that takes the processor from the one that holds the lock, can
 only give it back; under the batch policy it waits for its turn.
-Measured (ARCHITECTURE.md): up to three times the deliveries, for a third of the processor time.
+Measured (benchmarks/LABBOOK.md): up to three times the deliveries, for a third of the processor time.
 
 The limit: a program that something else has tied to the same processor shares it with us. Everything else is
 moved away by the kernel. Python without the lock needs none of this and is left alone.
