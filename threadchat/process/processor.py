@@ -6,7 +6,7 @@ wakes a thread on another processor, which costs more than all that the thread t
 switch. Spreading does not make the kernel's part of the work faster either, because one deliverer sends for a whole
 room. A thread that has something to read could take the processor from the thread that holds the lock. But without the
 lock it can only give the processor back. Under the batch policy it waits for its turn.
-Measured (ARCHITECTURE.md): up to three times the deliveries, for a third of the processor time.
+Measured (benchmarks/LABBOOK.md): up to three times the deliveries, for a third of the processor time.
 
 The limit: a program that something else has tied to the same processor shares it with us. The kernel moves every other
 program away. Python without the lock needs none of this and is left alone.
