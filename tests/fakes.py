@@ -74,6 +74,9 @@ class ListSink:
         self._on_drained = action if self.full else None
         return self.full
 
+    def caught_up(self) -> None:
+        """Nothing is noted here."""
+
     def drains(self) -> None:
         """Have room again."""
         self.full = False

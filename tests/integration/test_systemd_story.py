@@ -106,6 +106,20 @@ def test_a_crowd_is_restarted_and_killed(service: Box) -> None:
         crowd.leaves()
 
 
+def test_a_crash_shows_nobody_a_line_twice(service: Box) -> None:
+    """Nor somebody who has only listened, and so has given no reason to note how far they have got."""
+    with greeted(service) as alice, greeted(service) as bob:
+        for line in ("one", "two", "three"):
+            bob.says(line)
+        name = alice.sees_matching(r"(guest-\d+): one")[1]
+        alice.sees(f"{name}: two", f"{name}: three")
+        killed = status(service, "MainPID")
+        service.systemctl("kill", "--signal=KILL", SERVICE)
+        until(partial(is_another, service, killed), "another process")
+        bob.says("four")
+        alice.sees(f"{name}: four")
+
+
 def test_a_deliverer_that_hangs_gets_the_daemon_restarted(service: Box) -> None:
     """And nobody is disconnected: only what hung is lost. The log says where it hung."""
     (library,) = (service.root / "opt/threadchat/lib").glob("python3*/site-packages")

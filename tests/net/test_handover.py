@@ -183,6 +183,7 @@ class TestWhatWasRead:
         ((stored,), _) = taken_over(handover)
         stored.socket.close()
         assert (stored.unacted, stored.intact, stored.state["bytes_in"]) == (b"hello", True, 0)
+        assert stored.planned
 
     def test_after_a_crash_it_is_lost(self, handover: Handover, pair: Pair) -> None:
         """It may have been acted on, and nothing is said twice."""
@@ -190,6 +191,7 @@ class TestWhatWasRead:
         ((stored,), _) = taken_over(handover)
         stored.socket.close()
         assert (stored.unacted, stored.intact, stored.state["bytes_in"]) == (b"", False, 5)
+        assert not stored.planned
 
     def test_so_it_is_of_one_that_still_acted_at_the_deadline(self, handover: Handover, pair: Pair) -> None:
         read_by(handover, pair, b"hello")

@@ -196,6 +196,20 @@ class TestOffers:
         assert (called, ends.connection._on_drained) == ([], None)
 
 
+def test_what_was_refused_is_lost_in_a_crash_until_it_was_sent(handover: Handover, flusher: Flusher) -> None:
+    """Though the queue is empty again: it is elsewhere, and on its way."""
+    with connected(flusher, max_queue_bytes=50_000) as ends:
+        kept(ends, handover)
+        sent = 0
+        while ends.connection.offer(b"x" * 1000):
+            sent += 1000
+        ends.peer_reads(sent)
+        until(lambda: ends.connection._queue is None, "the queue to be gone")
+        assert sorted(handover.ledger.entries().values()).count(b"") == 1
+        ends.connection.caught_up()
+        assert set(handover.ledger.entries()) == {1}
+
+
 class TestAnswers:
     """To this very peer, which is not read meanwhile."""
 

@@ -42,7 +42,7 @@ class BroadcastApp(App):
         """Return an empty state: a successor needs to know nothing."""
         return {}
 
-    def restore(self, state: dict[str, Any], intact: bool) -> None:
+    def restore(self, state: dict[str, Any], intact: bool, planned: bool = True) -> None:
         """Be a receiver again."""
         self.connected()
 

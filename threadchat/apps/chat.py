@@ -114,8 +114,10 @@ class ChatApp(App):
             "session": self._session.state(),
         }
 
-    def restore(self, state: dict[str, Any], intact: bool) -> None:
+    def restore(self, state: dict[str, Any], intact: bool, planned: bool = True) -> None:
         """Be the person of *state* again, in the room they were in."""
+        if not planned:  # how far they had got in the history by then is not known
+            state["session"]["behind"] = None
         self._heard = state["heard"]
         self._first = [data.encode("latin-1") for data in state.get("first", ())]  # older versions had none
         self.lines_in = state["lines_in"]

@@ -109,7 +109,9 @@ class CatchUp:
             resumed = self._fanout.resume(member, lambda last: position >= (last.last if last else self._first))
             if resumed:
                 member.behind = None
-            return resumed
+        if resumed:
+            member.outlet.caught_up()
+        return resumed
 
     def _send_next(self, member: Member, behind: Behind, position: int) -> bool:
         """Send the next piece of the history, and the header before; return whether there was anything."""

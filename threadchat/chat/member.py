@@ -21,6 +21,9 @@ class Outlet(Protocol):
     def offer(self, data: bytes, /) -> bool:
         """Send *data* or queue it, unless there is no room for it. Return whether there was room."""
 
+    def caught_up(self) -> None:
+        """Note that everything that an offer has refused has been sent since."""
+
     def when_drained(self, action: Callable[[], None], /) -> bool:
         """Have *action* called once when the queue is empty. If it is empty now, return False and forget *action*."""
 

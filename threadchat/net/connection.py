@@ -246,4 +246,6 @@ class Connection(Sender):
                 self._kept.forget()
             elif self._kept and self._queue is not None:
                 self._kept.lags(self._queue.rest())
+            elif self._kept:
+                self._kept.caught_up()  # the app knows what was refused
             return self._kept is not None and not self._broken

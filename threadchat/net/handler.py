@@ -55,11 +55,12 @@ class App:
         """
         return None
 
-    def restore(self, state: dict[str, Any], intact: bool) -> None:
+    def restore(self, state: dict[str, Any], intact: bool, planned: bool = True) -> None:
         """
         Become the app that *state* is from. Called by any thread, before any connection is read.
 
         It takes the place of :meth:`connected`. Unless *intact*, bytes that were read after *state* was saved are lost.
+        Unless *planned*, the predecessor has crashed: what it has sent after *state* was saved is not known.
         """
 
     def missed(self) -> None:

@@ -71,6 +71,7 @@ class Stored(NamedTuple):
     unsent: bytes | None = None  # None: nothing is unsent; b"": the unsent bytes are lost
     unacted: bytes = b""  # read since the state was saved, and not acted on
     slot: Slot | None = None
+    planned: bool = False  # the state was saved last of all, and nothing has happened to the connection since
 
     def dismiss(self, text: str) -> None:
         """Tell the peer why it cannot be served any longer, and close."""
@@ -192,7 +193,7 @@ class Handover:
             slot = self.slots.take() if state["slot"] is None else self.slots.slot(state["slot"])
             read = consumed_bytes(sock, state["bytes_in"]) - state["bytes_in"]
             if acting is not None and number not in acting and 0 <= read <= SLOT_BYTES:
-                found.append(Stored(number, sock, state, True, unsent, slot.content(read), slot))
+                found.append(Stored(number, sock, state, True, unsent, slot.content(read), slot, planned=True))
             else:
                 state["bytes_in"] += read
                 found.append(Stored(number, sock, state, not read, unsent, b"", slot))

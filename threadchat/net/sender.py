@@ -35,6 +35,7 @@ class Sender:
         "_allowance_bytes",
         "_broken",
         "_flusher",
+        "_is_missing",
         "_kept",
         "_lock",
         "_max_queue_bytes",
@@ -55,6 +56,7 @@ class Sender:
         self._lock = threading.Lock()
         self._queue: SendQueue | None = None  # None: the kernel has taken everything
         self._on_drained: Callable[[], None] | None = None
+        self._is_missing = False  # something was refused, and has not been sent otherwise: after a crash, it is lost
         self._broken = False  # sending has failed, or is over
         self._kept: Kept | None = None  # not None: a successor will find the connection
         self.reason: CloseReason | None = None
@@ -82,6 +84,7 @@ class Sender:
             queue = self._queue
             if queue is not None:
                 if queue.bytes + len(data) > self._max_queue_bytes:
+                    self._is_missing = True
                     return False
                 queue.append(data)
             elif not self._broken:
@@ -113,6 +116,14 @@ class Sender:
                 return False
             self._on_drained = action
             return True
+
+    def caught_up(self) -> None:
+        """Note that what was refused has been sent since."""
+        with self._lock:
+            if self._is_missing:
+                self._is_missing = False
+                if self._kept and self._queue is None:
+                    self._kept.caught_up()
 
     def cork(self) -> None:
         """Hold back what is sent from now on, in order, until :meth:`flush`."""
@@ -227,5 +238,5 @@ class Sender:
         if self._queue is not None:
             self._queue = None
             self._flusher.forget(self._socket.fileno())
-            if self._kept:
+            if self._kept and not self._is_missing:
                 self._kept.caught_up()

@@ -110,7 +110,7 @@ class AppServer(socketserver.ThreadingTCPServer):
         connection = self._connection(stored.socket, None, stored.slot)
         app = self._make_app(connection)
         connection.restore(stored, kept, app.state)
-        app.restore(stored.state["app"], stored.intact)
+        app.restore(stored.state["app"], stored.intact, stored.planned)
         if stored.unsent == b"":
             app.missed()
             kept.caught_up()
