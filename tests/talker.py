@@ -9,6 +9,9 @@ from typing import Any
 
 from tests.waiting import DEADLINE
 
+#: Comings and goings of others, with or without numbers.
+_COMING = re.compile(r"(#[\d-]+ )?\* (\d+ people|\S+) (joined|left|left for \S+|is now \S+)")
+
 
 class Talker:
     """A client without manners of its own: it sends what it is told to."""
@@ -59,15 +62,15 @@ class Talker:
         """Expect exactly these *lines* next, comings and goings of others aside."""
         for expected in lines:
             seen = self.line()
-            while seen != expected and re.fullmatch(r"\* (\d+ people|\S+) (joined|left|left for \S+|is now \S+)", seen):
+            while seen != expected and _COMING.fullmatch(seen):
                 seen = self.line()
-            assert seen == expected
+            assert seen == expected, (seen, expected)
 
     def sees_matching(self, pattern: str) -> re.Match[str]:
         """Expect a line that *pattern* matches next, comings and goings of others aside."""
         seen = self.line()
         while not (found := re.fullmatch(pattern, seen)):
-            assert re.fullmatch(r"\* (\d+ people|\S+) (joined|left|left for \S+|is now \S+)", seen), (seen, pattern)
+            assert _COMING.fullmatch(seen), (seen, pattern)
             seen = self.line()
         return found
 
