@@ -109,7 +109,7 @@ def test_a_full_disk(serve: Serve, tmp_path: Path, again: bool) -> None:
     """Holes are known over a restart, too."""
     with small_disk(tmp_path / "disk", "2m") as disk:
         story = Story(serve, disk / "state")
-        story.breaks_and_works_again(lambda: fill(disk), lambda: (disk / "filler").unlink())
+        story.breaks_and_works_again(lambda: fill(disk), (disk / "filler").unlink)
         chat = story.restarts(serve, disk / "state") if again else story.chat
         assert len(story.has_gaps(chat)) >= 20
         chat.stop()
