@@ -23,6 +23,8 @@ class Kind(StrEnum):
     TOPIC = "topic"  # the name is who set it, the line is the topic; empty: it was removed
     MODERATED = "moderated"  # the name is who did it, the line says what
 
+    __hash__ = str.__hash__  # Enum's own is a Python function, called for every look into a set
+
 
 #: What people have to say. The rest is comings and goings. They never push talk out of the history.
 TALK = frozenset((Kind.SAID, Kind.DID, Kind.TOPIC, Kind.MODERATED))

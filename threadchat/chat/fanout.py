@@ -137,21 +137,24 @@ class Fanout(Generic[M, I]):
 
     def post(self, *items: I) -> None:
         """Send *items*, in order, after all that was posted before. May deliver what others have posted."""
-        self.deliver(self.append(*items))
+        elected = False
+        for item in items:
+            elected |= self.append(item, len(item.data))
+        self.deliver(elected)
 
-    def append(self, *items: I) -> bool:
+    def append(self, item: I, size: int) -> bool:
         """
-        Give *items* their place in the order. Nothing is sent yet: call :meth:`deliver` next, with the result.
+        Give *item* its place in the order. Nothing is sent yet: call :meth:`deliver` next, with the result.
 
-        The result is whether the calling thread has become the deliverer. It stays the deliverer until it finds nothing
-        pending. It checks that under the lock that others append under. So nothing can be left behind in between.
+        The *size* counts against the high-water mark. The result is whether the calling thread has become the
+        deliverer. It stays the deliverer until it finds nothing pending. It checks that under the lock that others
+        append under. So nothing can be left behind in between.
         """
         with self._lock:
-            self._pending += items
-            for item in items:
-                self._pending_bytes += len(item.data)
-            elected = not self._delivering and bool(self._pending)
-            self._delivering |= elected
+            self._pending.append(item)
+            self._pending_bytes += size
+            elected = not self._delivering
+            self._delivering = True
             return elected
 
     def deliver(self, elected: bool) -> None:

@@ -106,7 +106,7 @@ class Room:
         """Show *member* everything after the number *position*, behind a *header*, and let it follow from there."""
         with self._lock:
             self._rewinds += 1
-            elected = self.fanout.append(Rewind(member, position, self._number, header))
+            elected = self.fanout.append(Rewind(member, position, self._number, header), size=0)
         self.fanout.deliver(elected)
 
     def go_on(self, member: Member) -> None:
@@ -206,7 +206,9 @@ class Room:
         """Give an event of *size* lines its numbers, and its place in the order. Caller holds the lock."""
         first = self._number + 1
         self._number += size
-        return self.fanout.append(Post(author, Event(kind, first, size, self._now(), name, text)))
+        # As Event(…) and Post(…) do it, but for a call of Python's each: a tenth of all that is done for a line.
+        event = tuple.__new__(Event, (kind, first, size, self._now(), name, text))
+        return self.fanout.append(tuple.__new__(Post, (author, event)), size=len(text))
 
     # By the deliverer ---------------------------------------------------------------------------
 
