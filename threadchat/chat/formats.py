@@ -17,6 +17,9 @@ from threadchat.chat.history import Gap
 MAX_NAMED = 3
 
 
+_SAID = Kind.SAID  # a global is found sooner than a member of an enumeration
+
+
 class Format(Protocol):
     """A way to write events. Equal formats are the same object, so a format can be looked up by identity."""
 
@@ -45,9 +48,12 @@ class PlainFormat:
 
     def event(self, event: Event) -> bytes:
         """Return the lines of *event*."""
-        if event.kind is Kind.SAID and self._bare:  # nearly always; many lines cost no more Python than one
-            between = f"{self._end}{event.name}: "
-            return f"{event.name}: {event.text.replace(chr(10), between)}{self._end}".encode()
+        kind, _, size, _, name, text = event
+        if self._bare and kind is _SAID:  # nearly always; many lines cost no more Python than one
+            end = self._end
+            if size > 1:
+                text = text.replace("\n", f"{end}{name}: ")
+            return f"{name}: {text}{end}".encode()
         lines = [f"{self._stamp(event, first, last)}{line}{self._end}" for first, last, line in _lines(event)]
         return "".join(lines).encode()
 

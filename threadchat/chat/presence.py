@@ -43,21 +43,15 @@ class _Stranger(NamedTuple):
 class Presence:
     """The net changes to a room's members since they were last announced, and the strangers among them."""
 
-    __slots__ = ("_changes", "_strangers")
+    __slots__ = ("_strangers", "changes")
 
     def __init__(self) -> None:
-        self._changes: dict[Member, _Change] = {}
+        self.changes: dict[Member, _Change] = {}  # of those who are to be announced
         self._strangers: dict[Member, _Stranger] = {}  # in the order they came
-
-    def __contains__(self, member: Member) -> bool:
-        return member in self._changes
-
-    def __bool__(self) -> bool:
-        return bool(self._changes)
 
     def joined(self, member: Member, name: str) -> None:
         """Note that *member* has come, called *name*."""
-        change = self._changes.setdefault(member, _Change(None, name, here=True))
+        change = self.changes.setdefault(member, _Change(None, name, here=True))
         change.name, change.here = name, True  # it may have been away only for a moment
         self._forget_if_undone(member)
 
@@ -80,7 +74,7 @@ class Presence:
 
     def renamed(self, member: Member, before: str, name: str) -> None:
         """Note that *member* is now called *name* instead of *before*."""
-        self._changes.setdefault(member, _Change(before, name, here=True)).name = name
+        self.changes.setdefault(member, _Change(before, name, here=True)).name = name
         self._forget_if_undone(member)
 
     def left(self, member: Member, name: str, to: str | None = None) -> None:
@@ -91,18 +85,18 @@ class Presence:
         """
         if self._strangers.pop(member, None):
             return
-        change = self._changes.setdefault(member, _Change(name, name, here=True))
+        change = self.changes.setdefault(member, _Change(name, name, here=True))
         change.here, change.to = False, to
         self._forget_if_undone(member)
 
     def _forget_if_undone(self, member: Member) -> None:
-        change = self._changes[member]
+        change = self.changes[member]
         if change.before == (change.name if change.here else None):
-            del self._changes[member]
+            del self.changes[member]
 
     def announce(self) -> list[News]:
         """Return what has changed, and forget it."""
-        changes, self._changes = self._changes, {}
+        changes, self.changes = self.changes, {}
         news = changes.items()
         left = [(m, _left(c)) for m, c in news if not c.here and c.name == c.before]
         renamed = [(m, f"{c.before} {c.name}") for m, c in news if c.before not in (None, c.name)]

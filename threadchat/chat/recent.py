@@ -16,6 +16,9 @@ from threadchat.chat.events import TALK, Event
 from threadchat.chat.formats import Format
 from threadchat.chat.history import RoomHistory
 
+#: So many events wait to be sorted, which is no work for the deliverer while nobody enters.
+_MOST_NEWS = 1000
+
 
 class Recent:
     """The last *lines* lines of talk, and the number up to which they go."""
@@ -26,6 +29,7 @@ class Recent:
         self._lock = threading.Lock()
         self._events: deque[Event] = deque()
         self._lines = 0
+        self._news: list[Event] = []  # kept since somebody last looked, as they come
         self._upto = history.last
         self._read = not lines  # the history has been read, or need not be
         self._encoded: dict[Format, tuple[int, bytes]] = {}
@@ -35,13 +39,16 @@ class Recent:
         with self._lock:
             self._upto = events[-1].last
             if self._read and self._most:
-                self._append(events)
+                self._news += events
+                if len(self._news) > _MOST_NEWS:
+                    self._sort_news()
 
     def replay(self, wire: Format) -> tuple[int, bytes, int]:
         """Return how many lines there are, their bytes in the format *wire*, and up to which number none is missing."""
         while not self._read and self._read_history():
             pass
         with self._lock:
+            self._sort_news()
             if wire not in self._encoded:
                 events = list(self._events)
                 if self._lines > self._most:
@@ -68,12 +75,23 @@ class Recent:
                 self._read = True
         return True
 
-    def _append(self, events: Iterable[Event]) -> None:
-        """Add the talk among *events*, and forget the oldest lines. Caller holds the lock."""
-        for event in events:
+    def _sort_news(self) -> None:
+        """Take what was kept since the last time, but only as much as matters. Caller holds the lock."""
+        news, self._news = self._news, []
+        lines, talk = 0, list[Event]()
+        for event in reversed(news):
             if event.kind in TALK:
-                self._encoded.clear()
-                self._events.append(event)
-                self._lines += event.size
-                while self._lines - self._events[0].size >= self._most:
-                    self._lines -= self._events.popleft().size
+                talk.append(event)
+                lines += event.size
+                if lines >= self._most:
+                    break
+        self._append(reversed(talk))
+
+    def _append(self, talk: Iterable[Event]) -> None:
+        """Add *talk*, and forget the oldest lines. Caller holds the lock."""
+        for event in talk:
+            self._encoded.clear()
+            self._events.append(event)
+            self._lines += event.size
+            while self._lines - self._events[0].size >= self._most:
+                self._lines -= self._events.popleft().size

@@ -85,7 +85,7 @@ class Room:
             # Nobody speaks before they have been announced, under the name they have now.
             if not author.introduced:
                 self._introduce(author)
-            elected = author in self._presence and self._announce()
+            elected = author in self._presence.changes and self._announce()
             elected |= self._append(author, kind, author.name, text, len(lines))
         self.fanout.deliver(elected)
 
@@ -174,7 +174,7 @@ class Room:
     def _announce_when_due(self) -> None:
         """Say what is to be announced, now or as soon as the last announcement is long enough ago."""
         with self._lock:
-            if self._waiting or not self._presence:
+            if self._waiting or not self._presence.changes:
                 return
             pause = max(ANNOUNCE_SECONDS, len(self.fanout) * ANNOUNCE_SECONDS_PER_MEMBER)
             wait = self._announced_at + pause - self._clock()

@@ -25,6 +25,8 @@ from threadchat.history.selecting import Bounds, first_events, last_lines, match
 #: How much an event takes besides its text, in bytes.
 _EVENT_BYTES = 250
 
+_ONLY_SAID = {Kind.SAID}
+
 
 class MemoryHistory:
     """The histories of all rooms. *most_bytes* is what all of them may take together, *clock* gives Unix time."""
@@ -87,7 +89,8 @@ class MemoryRoom:
         self._coming_lines = 0
         self._last = 0
         self._topic = ""
-        self._holes = Holes()
+        self._trimmed = 0  # the number of the newest line of talk that was forgotten
+        self._gaps = Holes()
         self.bytes = 0
 
     @property
@@ -104,20 +107,18 @@ class MemoryRoom:
         """Keep *events*."""
         bounds = self._history.bounds
         with self._history.lock:
-            size = 0
-            for event in events:
-                if event.kind in TALK:
-                    self._talk.append(event)
-                    self._talk_lines += event.size
-                    if event.kind is Kind.TOPIC:
-                        self._topic = event.text
-                else:
-                    self._comings.append(event)
-                    self._coming_lines += event.size
-                size += _EVENT_BYTES + len(event.text)
+            if {event[0] for event in events} == _ONLY_SAID:  # mostly; for all of them at once
+                self._talk.extend(events)
+                self._talk_lines += sum([event[2] for event in events])
+            else:
+                for event in events:
+                    self._sort(event)
+            size = _EVENT_BYTES * len(events) + sum([len(event[5]) for event in events])
             self._last = events[-1].last
             self.bytes += size
-            while self._talk and self._talk_lines - self._talk[0].size >= bounds.lines:
+            over = self._talk_lines - bounds.lines
+            while self._talk and self._talk[0][2] <= over:
+                over -= self._talk[0][2]
                 size -= self._drop_talk()
             while self._comings and self._coming_lines - self._comings[0].size >= bounds.comings:
                 size -= self._drop_coming()
@@ -128,7 +129,7 @@ class MemoryRoom:
     def note_lost(self, gap: Gap) -> None:
         """Note that the lines of *gap* are missing."""
         with self._history.lock:
-            self._holes = self._holes.with_gap(gap)
+            self._gaps = self._holes.with_gap(gap)
             self._last = max(self._last, gap.last)
 
     def read(self, after: int, most_bytes: int) -> list[Event]:
@@ -164,7 +165,7 @@ class MemoryRoom:
     def state(self) -> list[Any]:
         """Return everything: the last number, the topic, the holes, the events. Caller holds the lock."""
         events = merge(self._talk, self._comings, key=lambda event: event.number)
-        return [self._last, self._topic, self._holes.trimmed, self._holes.gaps, list(events)]
+        return [self._last, self._topic, self._trimmed, self._holes.gaps, list(events)]
 
     def restore(self, last: int, topic: str, trimmed: int, gaps: list[list[int]], events: list[list[Any]]) -> None:
         """Take over the state of the same room in a predecessor."""
@@ -172,7 +173,7 @@ class MemoryRoom:
             self.append([Event(Kind(kind), *rest)])
         with self._history.lock:
             self._last, self._topic = last, topic
-            self._holes = Holes(trimmed, tuple(Gap(*gap) for gap in gaps))
+            self._trimmed, self._gaps = trimmed, Holes(trimmed, tuple(Gap(*gap) for gap in gaps))
 
     def is_known(self) -> bool:
         """Whether talk or a topic of this room is kept. Caller holds the lock."""
@@ -187,6 +188,22 @@ class MemoryRoom:
             oldest_is_talk = self._talk and not (self._comings and self._comings[0].number < self._talk[0].number)
             dropped += self._drop_talk() if oldest_is_talk else self._drop_coming()
         return dropped
+
+    @property
+    def _holes(self) -> Holes:
+        """Return where talk is missing."""
+        return self._gaps.without_talk_up_to(self._trimmed)
+
+    def _sort(self, event: Event) -> None:
+        """Put *event* with the talk, or with the comings and goings. Caller holds the lock."""
+        if event.kind in TALK:
+            self._talk.append(event)
+            self._talk_lines += event.size
+            if event.kind is Kind.TOPIC:
+                self._topic = event.text
+        else:
+            self._comings.append(event)
+            self._coming_lines += event.size
 
     def _forget_old(self) -> None:
         """Forget what is over its age. Caller holds the lock."""
@@ -203,10 +220,11 @@ class MemoryRoom:
         return dropped
 
     def _drop_talk(self) -> int:
-        event = self._talk.popleft()
-        self._talk_lines -= event.size
-        self._holes = self._holes.without_talk_up_to(event.last)
-        return self._account(event)
+        _, number, size, _, _, text = self._talk.popleft()
+        self._talk_lines -= size
+        self._trimmed = number + size - 1
+        self.bytes -= (freed := _EVENT_BYTES + len(text))
+        return freed
 
     def _drop_coming(self) -> int:
         event = self._comings.popleft()
