@@ -80,7 +80,8 @@ class Chat:
 
     def __init__(self, later: Later | None = None) -> None:
         clock = FakeClock()
-        self.hub = new_hub(clock, at_once(clock) if later is None else later)
+        self.history: History = MemoryHistory()
+        self.hub = new_hub(clock, at_once(clock) if later is None else later, self.history)
 
     def enter(self, name: str = "", ask_name: bool = False) -> Person:
         """Return a newcomer, called *name* if there is one; nobody has anything left to hear."""

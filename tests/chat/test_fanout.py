@@ -263,7 +263,7 @@ def test_who_comes_paused_waits_to_be_resumed() -> None:
     fanout.add(reader, paused=True)
     fanout.post(Message(None, b"1\n"))
     fanout.discard(reader)
-    fanout.pause(reader)  # it has gone: nothing is left of it
+    assert not fanout.pause(reader)  # it has gone: nothing is left of it
     fanout.add(reader)
     fanout.post(Message(None, b"2\n"))
     assert reader.data == b"2\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from tests.chat.people import at_once, new_hub
 from tests.fakes import FakeClock, FakeLater, ListSink
 from threadchat.base.errors import ChatError
 from threadchat.chat.events import Kind
+from threadchat.chat.formats import plain
 from threadchat.chat.hub import DEFAULT_ROOM, Hub, list_names
 from threadchat.chat.member import Member
 
@@ -333,3 +335,61 @@ def test_a_restored_stranger_is_one_until_the_time_is_over(more_seconds: float, 
         hub.leave(member)
         later.pass_time(5.0)
         assert ann.lines == (["* guest-7 left"] if stays else heard)
+
+
+class TestRoomsWithHistory:
+    """A room that nobody is in stays known while its history does."""
+
+    def test_it_is_listed_as_empty(self, hub: Hub) -> None:
+        """One in which nothing was said is not."""
+        ann = enters(hub, "ann")
+        hub.join(ann, "tea").enter(ann)
+        hub.join(ann, "den").say(ann, Kind.SAID, ["hi"])
+        hub.leave(ann)
+        assert hub.rooms() == [("den", 0)]
+
+    def test_one_that_is_made_again_goes_on_with_its_numbers(self, hub: Hub) -> None:
+        ann = enters(hub, "ann")
+        den = hub.join(ann, "den")
+        den.say(ann, Kind.SAID, ["a", "b"])
+        number = den.number
+        hub.join(ann, "lobby")
+        del den
+        gc.collect()
+        assert hub.join(ann, "den").number == number + 2  # ann left, ann joined
+
+    def test_so_does_one_in_which_somebody_still_speaks(self, hub: Hub) -> None:
+        """It is the same one: two deliverers would give the same number to two lines."""
+        ann, bob = enters(hub, "ann"), enters(hub, "bob")
+        den = hub.join(ann, "den")
+        den.enter(ann)
+        hub.leave(ann)
+        assert hub.rooms() == [("lobby", 1)]
+        again = hub.join(bob, "den")
+        again.enter(bob)
+        bob.format = plain(numbers=True)
+        den.say(ann, Kind.SAID, ["my last words"])  # from a thread that has come late
+        again.say(bob, Kind.SAID, ["mine"])
+        assert again is den
+        said = [event for event in again.history.read(0, 1000) if event.kind is Kind.SAID]
+        assert [event.text for event in said] == ["my last words", "mine"]
+        assert said[0].last < said[1].number
+
+
+def test_somebody_restored_goes_on_where_they_were_behind(hub: Hub) -> None:
+    """They hear nothing before they are gone on with; then what they had not read."""
+    ann = enters(hub, "ann", "den")
+    sink = ListSink()
+    bob = hub.enter(sink)
+    den = hub.restore(bob, "bob", True, "den", place={"position": den_number(hub, ann), "own": [], "header": ""})
+    den.say(ann, Kind.SAID, ["hi"])
+    assert sink.lines == []
+    den.go_on(bob)
+    assert sink.lines == ["ann: hi"]
+
+
+def den_number(hub: Hub, member: Member) -> int:
+    """Return how far the room has got after *member* has said something."""
+    room = hub._places[member]
+    room.say(member, Kind.SAID, ["before"])
+    return room.number

@@ -6,7 +6,10 @@ import re
 
 import pytest
 
-from tests.chat.people import Chat, Person
+from tests.chat.people import Chat, Person, at_once, new_hub
+from tests.chat.rooms import FailingHistory
+from tests.fakes import FakeClock
+from threadchat.chat.caller import ANNOUNCED_COST
 from threadchat.chat.past import PAGE
 
 
@@ -102,3 +105,24 @@ def test_lines_are_written_as_one_likes(ann: Person, command: str) -> None:
     ann.says(f"/{command} off")
     ann.hears()
     assert answers(ann, "/history 1")[1].startswith("bob")
+
+
+def test_a_topic_is_told_to_all_and_costs_what_that_does() -> None:
+    """Looking at it is free."""
+    bob, ann = Chat().of("bob", "ann")
+    bob.session.owed = 0
+    answers(bob, "/topic")
+    assert bob.session.owed == 0
+    answers(bob, "/topic tea")
+    assert bob.session.owed == ANNOUNCED_COST
+    assert ann.hears() == ["* bob has set the topic: tea"]
+
+
+def test_a_history_that_cannot_be_read_says_so() -> None:
+    """Why is for the log."""
+    clock, history = FakeClock(), FailingHistory()
+    ann = Person(new_hub(clock, at_once(clock), history))
+    ann.hears()
+    history.failing = {"read"}
+    assert answers(ann, "/history") == ["* The history cannot be read just now. Try again later."]
+    assert answers(ann, "/search x") == ["* The history cannot be searched just now. Try again later."]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.chat.rooms import OneRoom
 from threadchat.chat.events import TALK, Event, Kind
 from threadchat.chat.formats import PlainFormat, plain
 from threadchat.chat.recent import Recent
@@ -63,6 +64,16 @@ def test_there_may_be_none() -> None:
     recent = recent_of(0, said(1, "a"))
     recent.add([said(2, "b")])
     assert recent.replay(plain()) == (0, b"", 2)
+
+
+def test_one_that_cannot_be_read_is_read_by_the_next_who_asks() -> None:
+    lobby = OneRoom()
+    lobby.says(lobby.enters("ann"), "a")
+    recent = Recent(20, lobby.room.history)
+    lobby.history.failing = {"read"}
+    assert recent.replay(plain()) == (0, b"", 1)
+    lobby.history.failing = set()
+    assert recent.replay(plain()) == (1, b"ann: a\n", 1)
 
 
 @given(st.lists(st.tuples(st.sampled_from([Kind.SAID, Kind.DID, Kind.JOINED]), st.integers(1, 4))), st.integers(0, 6))

@@ -5,14 +5,23 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 
 from tests.chat.people import settings
+from tests.chat.rooms import OneRoom
 from tests.fakes import FakeClock, FakeLater, ListSink
-from threadchat.chat.events import Kind
+from threadchat.chat.events import Event, Kind
+from threadchat.chat.history import Gap
 from threadchat.chat.member import Member
-from threadchat.chat.room import ANNOUNCE_SECONDS, ANNOUNCE_SECONDS_PER_MEMBER, STRANGER_SECONDS, Room
+from threadchat.chat.room import (
+    ANNOUNCE_SECONDS,
+    ANNOUNCE_SECONDS_PER_MEMBER,
+    KEEP_AGAIN_SECONDS,
+    STRANGER_SECONDS,
+    Room,
+)
 from threadchat.history.memory import MemoryHistory
 
 
@@ -271,3 +280,86 @@ def test_nobody_speaks_before_being_announced_whoever_announces_them(monkeypatch
         for name in names:
             known = heard[: heard.index(f"{name}: hi")]
             assert any(line in known for line in (f"* {name} joined", "* 4 people joined")), heard
+
+
+class TestHistory:
+    """What happens is numbered, then kept, then sent."""
+
+    def test_numbers_are_dense_over_all_that_happens(self) -> None:
+        """Comings and goings have numbers, too; and several lines have several."""
+        lobby = OneRoom()
+        ann = lobby.enters("ann")
+        bob = lobby.enters("bob")
+        lobby.room.joined(bob.member, "bob")
+        lobby.says(bob, "a", "b")
+        lobby.room.say(bob.member, Kind.DID, ["waves"])
+        assert ann.sees() == ["#1 * bob joined", "#2 bob: a", "#3 bob: b", "#4 ** bob waves"]
+        assert lobby.room.number == lobby.room.history.last == 4
+
+    def test_nobody_sees_what_is_not_kept_yet(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        lobby = OneRoom()
+        ann, bob = lobby.enters("ann"), lobby.enters("bob")
+        append = lobby.room.history.append
+
+        def nothing_seen_before(events: Sequence[Event]) -> None:
+            assert ann.sees() == []
+            append(events)
+
+        monkeypatch.setattr(lobby.room.history, "append", nothing_seen_before)
+        lobby.says(bob, "a")
+        assert ann.sees() == ["#1 bob: a"]
+        assert [event.text for event in lobby.room.history.read(0, 100)] == ["a"]
+
+    def test_a_failing_history_is_told_once_and_once_when_it_works(self) -> None:
+        """Nobody misses a line; the numbers that are lost are known."""
+        lobby = OneRoom()
+        ann, bob = lobby.enters("ann"), lobby.enters("bob")
+        lobby.history.failing = {"written"}
+        for text in "abc":
+            lobby.says(bob, text)
+            lobby.clock.advance(KEEP_AGAIN_SECONDS)
+        lobby.history.failing = set()
+        lobby.says(bob, "d")
+        lobby.says(bob, "e")
+        assert ann.sees() == [
+            "#1 bob: a",
+            "* What is said here is not being kept just now.",
+            "#2 bob: b",
+            "#3 bob: c",
+            "#4 bob: d",
+            "* What is said here is kept again.",
+            "#5 bob: e",
+        ]
+        assert lobby.room.history.gaps(0, 5) == [Gap(1, 3)]
+
+    def test_a_failing_history_is_not_asked_for_every_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Once a second is enough: each attempt may take long."""
+        lobby = OneRoom()
+        bob = lobby.enters("bob")
+        lobby.history.failing = {"written"}
+        attempts: list[str] = []
+        monkeypatch.setattr(lobby.history, "check", attempts.append)
+        lobby.room._keep_again_at = lobby.clock.now + KEEP_AGAIN_SECONDS
+        for text in "abc":
+            lobby.says(bob, text)
+        assert attempts == []
+        lobby.clock.advance(KEEP_AGAIN_SECONDS)
+        lobby.says(bob, "d")
+        assert attempts == ["written"]
+
+    def test_whoever_lags_is_told_by_the_gap(self) -> None:
+        """A notice that they have no room for costs nobody their connection."""
+        lobby = OneRoom()
+        ann, bob = lobby.enters("ann"), lobby.enters("bob")
+        ann.sink.full = True
+        lobby.history.failing = {"written"}
+        lobby.says(bob, "a", "b")
+        assert ann.sees() == []
+        ann.sink.drains()
+        assert ann.sees() == ["* #1 to #2 are missing here: they are not kept."]
+
+    def test_a_room_that_is_made_again_goes_on_with_its_numbers(self) -> None:
+        lobby = OneRoom()
+        lobby.says(lobby.enters("bob"), "a")
+        again = Room("lobby", lobby.history.room("lobby"), settings(lobby.clock, lobby.later))
+        assert again.number == 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import cast
 
 import pytest
 
-from tests.chat.people import WELCOME, Chat, Person, new_hub
+from tests.chat.people import WELCOME, Chat, Person, at_once, new_hub
 from tests.fakes import FakeClock, FakeLater, ListSink
 from threadchat.chat.caller import ANNOUNCED_COST
+from threadchat.chat.formats import plain
 from threadchat.chat.session import MOST_AT_ONCE, Session, SessionState, up_to_command
+from threadchat.history.memory import MemoryHistory
 
 
 @pytest.fixture
@@ -398,3 +401,47 @@ def test_a_guests_first_name_is_free(chat: Chat, line: str) -> None:
     guest = chat.enter()
     guest.says(line)
     assert (guest.name, guest.session.owed) == ("eve", 0)
+
+
+class TestSuccessors:
+    """What another process must know of a session."""
+
+    def test_how_lines_are_written_is_kept(self, chat: Chat) -> None:
+        (ann, bob) = chat.of("ann", "bob")
+        bob.says("/numbers on", "/times on")
+        bob.moves_to(other := Chat().hub)
+        assert bob.session.member.format is plain(numbers=True, times=True)
+        ann.moves_to(other)
+        assert ann.session.member.format is plain()
+
+    def test_whoever_lags_goes_on_where_they_were(self, chat: Chat) -> None:
+        """With what they had not read, without what they said, behind the header they had not seen."""
+        ann, bob = chat.of("ann", "bob")
+        bob.sink.full = True
+        ann.says("a")
+        bob.says("mine")
+        bob.says("/numbers on")
+        number = ann.session.room.number
+        ann.says("b")
+        state = bob.session.state()
+        assert state["behind"] == {"position": number - 2, "own": [number], "header": ""}
+        history = MemoryHistory()
+        history.restore(json.loads(json.dumps(chat.history.state())))
+        clock = FakeClock()
+        again = new_hub(clock, at_once(clock), history)
+        for person in (ann, bob):
+            person.moves_to(again)
+        for person in (ann, bob):
+            person.session.resume()
+        assert bob.hears() == []
+        bob.sink.drains()
+        assert bob.hears() == [f"#{number - 1} ann: a", f"#{number + 1} ann: b"]
+
+    def test_states_of_older_versions_are_understood(self, chat: Chat) -> None:
+        """They knew no numbers, no times, and nobody who was behind."""
+        state = chat.enter("ann").session.state()
+        for key in ("numbers", "times", "behind", "stranger_until"):
+            del state[key]  # type: ignore[misc]
+        session = Session(Chat().hub, ListSink(), lambda: None)
+        session.restore(state)
+        assert (session.member.behind, session.member.format) == (None, plain())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from threadchat import __version__
 from threadchat.cli.main import main
+from threadchat.history import schema
+from threadchat.history.directory import Directory
 from threadchat.process.lifecycle import REHEARSAL
 
 LOBBY = '[tcp.servers.lobby]\naddr = "tcp://127.0.0.1:7007"\n'
@@ -138,6 +142,52 @@ def test_a_dry_run_finds_an_address_that_is_taken(monkeypatch: pytest.MonkeyPatc
     assert (rehearsed.exit_code, rehearsed.output) == (0, "")
 
 
+class TestHistory:
+    """What would be done with it, before it is done."""
+
+    def test_check_says_what_would_be_found(self, tmp_path: Path) -> None:
+        """Nothing is made. What is printed can still be used as a file."""
+        path, state = tmp_path / "file.toml", tmp_path / "state"
+        path.write_text(f'{LOBBY}[history]\nstate = "{state}"\n')
+        result = threadchat("check", str(path))
+        assert (result.exit_code, result.stdout.splitlines()) == (
+            0,
+            [f"history: {state} does not exist: it would be made", f"{path}: all is well"],
+        )
+        assert not state.exists()
+        assert "history:" not in threadchat("check", "--print", str(path)).stdout
+
+    def test_check_refuses_what_a_start_would_refuse(self, tmp_path: Path) -> None:
+        """With the line where it stands."""
+        path, state = tmp_path / "file.toml", tmp_path / "state"
+        path.write_text(f'{LOBBY}[history]\nstate = "{state}"\n')
+        state.mkdir()
+        (state / "history.db").write_bytes(newer_database())
+        result = threadchat("check", str(path))
+        assert result.exit_code == 2
+        assert f"{path}:4: history.state: {state}/history.db would be refused: a newer threadchat" in result.stderr
+
+    def test_a_dry_run_refuses_a_directory_in_use(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """But for the daemon that rehearses its own replacement: it is the one that uses it."""
+        command = "serve", "--dry-run", "--listen", "tcp://127.0.0.1:0", "--state", str(tmp_path / "state")
+        assert threadchat(*command).exit_code == 0
+        used = Directory(tmp_path / "state")
+        refused = threadchat(*command)
+        assert refused.exit_code == 1
+        assert "is in use by a running threadchat" in refused.stderr
+        monkeypatch.setenv(REHEARSAL, "1")
+        assert threadchat(*command).exit_code == 0
+        used.close()
+
+
+def newer_database() -> bytes:
+    """Return a database that a newer version has written."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        schema.migrate(database)
+        database.execute("PRAGMA user_version = 99")
+        return database.serialize()
+
+
 def test_a_dry_run_refuses_what_makes_no_sense(tmp_path: Path) -> None:
     """With status 2, as a start would."""
     path = tmp_path / "file.toml"
@@ -159,6 +209,7 @@ def test_a_dry_run_refuses_what_makes_no_sense(tmp_path: Path) -> None:
             ["--config", "x", "--app", "echo", "--max-connections", "3"],
             "--app and --max-connections: not together with",
         ),
+        (["--config", "x", "--state", "y"], "--state: not together with --config, write it into that file"),
         (["--max-connections", "many"], "'many' is not a valid number"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from threadchat.cli.review import find_clashes, find_groups, find_worker, try_addresses
+from threadchat.cli.review import find_clashes, find_groups, find_history, find_worker, try_addresses
 from threadchat.config.loading import parse
 from threadchat.config.sections import Config
 
@@ -90,3 +90,15 @@ def test_addresses_are_tried_and_let_go_again(tmp_path: Path) -> None:
     assert path == ("tcp", "servers", "s1", "addr")
     assert problem.startswith(f"cannot listen on tcp://127.0.0.1:{port}: another program")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_history_is_kept_is_looked_at(tmp_path: Path) -> None:
+    """The configuration's directory, or systemd's; in memory there is nothing to find."""
+    servers = {"lobby": {"addr": "tcp://:7007"}}
+    configured = parse({"history": {"state": str(tmp_path / "a")}, "tcp": {"servers": servers}})
+    systemds = {"STATE_DIRECTORY": str(tmp_path / "b")}
+    for config, environ, name in ((configured, systemds, "a"), (parse({"tcp": {"servers": servers}}), systemds, "b")):
+        (found,) = find_history(config, environ)
+        assert found.sentence == f"{tmp_path / name} does not exist: it would be made"
+        assert not found.is_refusal
+    assert find_history(parse({"tcp": {"servers": servers}}), {}) == []

@@ -227,6 +227,28 @@ class TestAnswers:
             answer(ends, b"x" * 400_000)
             assert ends.connection.reason is CloseReason.SLOW_CONSUMER_TIME
 
+    def test_answers_have_as_much_room_again(self, flusher: Flusher) -> None:
+        """So nobody is cut off who asks something while lagging behind; but it is not endless."""
+        with connected(flusher, max_queue_bytes=50_000) as ends:
+            while ends.connection.offer(b"x" * 1000):
+                pass
+            for _ in range(40):
+                ends.connection.answer(b"y" * 1000)
+            assert ends.connection.reason is None
+            for _ in range(20):
+                ends.connection.answer(b"y" * 1000)
+            assert ends.connection.reason is CloseReason.SLOW_CONSUMER_BYTES
+
+    def test_an_answer_may_be_longer_than_the_queue_when_something_is_queued(self, flusher: Flusher) -> None:
+        """As what newcomers are shown is, behind the greeting."""
+        with connected(flusher, max_queue_bytes=50_000) as ends:
+            ends.connection.cork()
+            ends.connection.send(b"Welcome!")
+            ends.connection.answer(b"x" * 200_000)
+            ends.connection.flush()
+            assert ends.peer_reads(200_008) == b"Welcome!" + b"x" * 200_000
+            assert ends.connection.reason is None
+
     def test_a_receiver_that_has_gone_raises_nothing(self, ends: Ends) -> None:
         """The next read says so."""
         ends.peer.close()
