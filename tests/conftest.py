@@ -22,6 +22,19 @@ settings.register_profile("threadchat", deadline=None, max_examples=100)
 settings.load_profile("threadchat")
 
 
+#: What is made once and is expensive: the tests that use one of these run in one process, one after the other.
+_SHARED = {"stage": "installed", "box": "installed", "checkout": "installed", "fresh_box": "fresh"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests together that share something expensive."""
+    for item in items:
+        groups = {_SHARED[name] for name in getattr(item, "fixturenames", ()) if name in _SHARED}
+        for group in groups:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 def _descriptors() -> dict[str, str]:
     found = {}
     for entry in Path("/proc/self/fd").iterdir():
@@ -49,7 +62,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2].removeprefix("Skipped: ")
-        if os.geteuid() == 0 or not reason.startswith(root.ROOT_ONLY):
+        if not reason.startswith(root.NOT_FOR_ROOT if os.geteuid() == 0 else root.ROOT_ONLY):
             report.outcome, report.longrepr = "failed", f"skipped where CI=true: {reason}"
     return report
 

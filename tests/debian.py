@@ -23,6 +23,7 @@ PACKAGES = {
     "ssh": "openssh-client",
     "systemd-analyze": "systemd",
     "telnet": "telnet",
+    "tmux": "tmux",
 }
 
 
@@ -39,7 +40,12 @@ def require(program: str) -> str:
     if os.geteuid() == 0 and shutil.which("apt-get"):
         environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
         for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
-            subprocess.run(["apt-get", "--quiet", *arguments], env=environment, check=False, capture_output=True)
+            subprocess.run(
+                ["apt-get", "--quiet", "-o", "DPkg::Lock::Timeout=300", *arguments],
+                env=environment,
+                check=False,
+                capture_output=True,
+            )
         if found := shutil.which(program):
             return found
         problem += " and could not be installed"

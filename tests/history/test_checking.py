@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from tests import root
 from tests.fakes import recording_log
 from tests.history.places import fill, locked, overwrite_pages, small_disk
 from tests.history.talk import Talk
@@ -97,8 +97,8 @@ def test_a_full_disk_is_noticed(tmp_path: Path) -> None:
         assert full.endswith("is on a disk that is full: nothing could be kept until there is space")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_may_not_be_used_is_noticed(state: Path) -> None:
+    root.refuse("root may write everywhere")
     state.chmod(0o500)
     assert describe(state)[-1].endswith("may not be written to: no history could be kept")
     state.chmod(0o000)

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import precondition, rule
 
+from tests import root
 from tests.fakes import FakeClock, recording_log
 from tests.history.contract import HistoryContract
 from tests.history.model import Machine
@@ -316,8 +317,8 @@ class TestFailing:
             talk = Talk(house.opens().room("lobby"))
             assert keeps(talk, "after")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to everything")
     def test_a_file_that_may_not_be_written_to(self, house: House) -> None:
+        root.refuse("root may write to everything")
         house.opens()
         house.closes()
         house.database.chmod(0o400)
