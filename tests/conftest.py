@@ -22,19 +22,6 @@ settings.register_profile("threadchat", deadline=None, max_examples=100)
 settings.load_profile("threadchat")
 
 
-#: What is made once and is expensive: the tests that use one of these run in one process, one after the other.
-_SHARED = {"stage": "installed", "box": "installed", "checkout": "installed", "fresh_box": "fresh"}
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests together that share something expensive."""
-    for item in items:
-        groups = {_SHARED[name] for name in getattr(item, "fixturenames", ()) if name in _SHARED}
-        for group in groups:
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
 def _descriptors() -> dict[str, str]:
     found = {}
     for entry in Path("/proc/self/fd").iterdir():
