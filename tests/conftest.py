@@ -1,4 +1,4 @@
-"""What surrounds every test."""
+"""Fixtures and hooks for all tests."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ settings.register_profile("threadchat", deadline=None, max_examples=100)
 settings.load_profile("threadchat")
 
 
-#: What is made once and is expensive: the tests that use one of these run in one process, one after the other.
+#: Fixtures that are expensive and made once, each with its group. The tests of a group run one by one in one process.
 _SHARED = {"stage": "installed", "box": "installed", "checkout": "installed", "fresh_box": "fresh"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests together that share something expensive."""
+    """Keep tests together that share an expensive fixture."""
     for item in items:
         groups = {_SHARED[name] for name in getattr(item, "fixturenames", ()) if name in _SHARED}
         for group in groups:
@@ -58,7 +58,7 @@ def _children() -> set[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """On a CI machine everything can be had: there a skip is a failure, but for what only root can test."""
+    """Make a skip a failure if ``CI=true``: everything can be had there. The reasons in root.py are the exception."""
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2].removeprefix("Skipped: ")
@@ -69,7 +69,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session", autouse=True)
 def what_stays_is_not_collected() -> None:
-    """Spare the collection after every test what was there before the first one."""
+    """Exempt the objects that exist before the first test from the garbage collection after every test."""
     gc.collect()
     gc.freeze()
 
@@ -94,7 +94,7 @@ def nothing_leaks() -> Iterator[None]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Start daemons: ``serve("--app", "echo")``. They, and the talkers they were given, end with the test."""
+    """Start daemons: ``serve("--app", "echo")``. The daemons and their talkers end with the test."""
     started: list[Running] = []
     directory = tmp_path / "daemons"
     directory.mkdir()

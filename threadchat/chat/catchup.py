@@ -5,9 +5,9 @@ A slow reader is behind when its queue has no room for a batch. A member that as
 behind, too. So is a newcomer, for a moment. While a member is behind, it is paused in the fan-out. Each time it has
 taken all that was sent, it gets the next piece of the history. When nothing is left, it is resumed exactly there.
 
-:func:`go_on` may be called from any thread. One thread at a time works for a member, whichever comes first and whichever
-room the member is in by then. A member's place is set when the pause begins, and cleared when it ends, both under the
-lock of its turn. So a paused member always has a place, and some thread works on it.
+:func:`go_on` may be called from any thread. One thread at a time works for a member: the one that comes first,
+whichever room the member is in by then. A member's place is set when the pause begins, and cleared when it ends. Both
+happen under the lock of its turn. So a paused member always has a place, and some thread works on it.
 """
 
 from __future__ import annotations
