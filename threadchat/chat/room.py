@@ -31,8 +31,8 @@ from threadchat.chat.member import Member
 from threadchat.chat.presence import Presence
 from threadchat.chat.recent import Recent
 
-#: The least time between two announcements, in seconds: at least the first figure, and at least the second one for each
-#: member. This limits what announcements cost, however many people come.
+#: The least time between two announcements, in seconds. In a large room it is longer: the second figure for each member.
+#: This limits what announcements cost, however many people come.
 ANNOUNCE_SECONDS = 0.05
 ANNOUNCE_SECONDS_PER_MEMBER = 0.001
 
@@ -67,7 +67,7 @@ class Room:
         self._catch_up = CatchUp(history, self.fanout, self._later)
         self._lock = threading.Lock()
         self._number = history.last  # the last number that was given to an event
-        self._rewinds = 0  # how many of them are pending in the fan-out
+        self._rewinds = 0  # how many rewinds are pending in the fan-out
         self._keep_again_at: float | None = None  # None: the last write to the history, if any, succeeded
         self._presence = Presence()
         self._announced_at = self._clock() - ANNOUNCE_SECONDS
@@ -238,7 +238,7 @@ class Room:
             self._catch_up.fall_behind(member, events[0].number - 1, numbers)
         if trouble:
             for member in self.fanout.members():
-                member.offer(member.format.notice(trouble))  # if its queue is full, it reads of the gap later
+                member.offer(member.format.notice(trouble))  # a member with a full queue reads of the gap later
 
     def _rewind(self, rewinds: list[Rewind], members: tuple[Member, ...]) -> tuple[Member, ...]:
         """Let the members of *rewinds* read the history. Return the other *members*: they get the rest of the batch."""
