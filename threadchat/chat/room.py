@@ -31,7 +31,7 @@ from threadchat.chat.member import Member
 from threadchat.chat.presence import Presence
 from threadchat.chat.recent import Recent
 
-#: The least time between two announcements, in seconds. In a large room it is longer: the second figure for each member.
+#: The least time between two announcements, in seconds. In a large room it is longer: the second figure per member.
 #: This limits what announcements cost, however many people come.
 ANNOUNCE_SECONDS = 0.05
 ANNOUNCE_SECONDS_PER_MEMBER = 0.001
@@ -238,7 +238,7 @@ class Room:
             self._catch_up.fall_behind(member, events[0].number - 1, numbers)
         if trouble:
             for member in self.fanout.members():
-                member.offer(member.format.notice(trouble))  # a member with a full queue reads of the gap later
+                member.offer(member.format.notice(trouble))  # if its queue is full: the history shows the gap
 
     def _rewind(self, rewinds: list[Rewind], members: tuple[Member, ...]) -> tuple[Member, ...]:
         """Let the members of *rewinds* read the history. Return the other *members*: they get the rest of the batch."""
