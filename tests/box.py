@@ -1,8 +1,8 @@
 """
 A box: a real systemd as PID 1, booted once for all tests that ask for the fixture ``box``.
 
-``systemd_box.sh`` makes it out of this machine's own /usr and a few namespaces, in under a second. It has a
-loopback network of its own; :meth:`Box.connect` reaches it from the test's process.
+``systemd_box.sh`` makes it from this machine's own /usr and a few namespaces, in less than a second. It has a
+loopback network of its own. :meth:`Box.connect` reaches that network from the test's process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CLONE_NEWNET = 0x40000000
 
 
 class Box:
-    """The booted box. ``root`` is its file system, seen from here."""
+    """The booted box. ``root`` is the path of its file system on this machine."""
 
     def __init__(self, directory: Path) -> None:
         self._environment = dict(os.environ, BOX_DIR=str(directory))
@@ -34,15 +34,15 @@ class Box:
         self.root = Path(f"/proc/{self._init}/root")
 
     def run(self, *command: str, check: bool = True) -> str:
-        """Run *command* in the box and return its output; fail with what it said unless it succeeds."""
+        """Run *command* in the box and return its output. If *check* and it fails, raise BoxError with its output."""
         return self._script("run", *command, check=check)
 
     def systemctl(self, *arguments: str, check: bool = True) -> str:
-        """Ask the box's systemd."""
+        """Run systemctl in the box and return its output."""
         return self.run("systemctl", *arguments, check=check)
 
     def copy(self, source: Path, target: str) -> None:
-        """Copy *source*, a file or a directory, to *target* in the box, as root's."""
+        """Copy *source*, a file or a directory, to *target* in the box. The copy belongs to root."""
         self._script("copy", str(source), target)
 
     def write(self, target: str, text: str) -> None:
@@ -52,7 +52,7 @@ class Box:
         path.write_text(text)
 
     def read(self, path: str) -> str:
-        """Return what is in a file of the box."""
+        """Return the text of a file in the box."""
         return (self.root / path.lstrip("/")).read_text()
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
@@ -66,12 +66,12 @@ class Box:
 
     def connect(self, port: int, host: str = "127.0.0.1") -> socket.socket:
         """Connect to a port of the box's own network, from this process."""
-        # A thread of its own: the network that a thread has entered is that thread's alone, and ends with it.
+        # In a thread of its own: only the thread that calls setns enters the network, and this one ends right after.
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="box-connect") as visitor:
             return visitor.submit(self._enter_and_connect, host, port).result()
 
     def down(self) -> None:
-        """Power it off and remove everything it made."""
+        """Power the box off and remove everything that was made for it."""
         self._script("down")
 
     def _enter_and_connect(self, host: str, port: int) -> socket.socket:
@@ -100,14 +100,14 @@ class BoxError(Exception):
 
 @pytest.fixture(scope="session")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    """Boot the box once; skip the tests that need it where that cannot be done."""
+    """Boot the box once. Where that is not possible, skip the tests that need it."""
     with _booted(tmp_path_factory.mktemp("systemd") / "box") as box:
         yield box
 
 
 @pytest.fixture(scope="module")
 def fresh_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    """Boot a box for one module, for tests that leave their mark on the machine."""
+    """Boot a box for one module, whose tests change the machine."""
     with _booted(tmp_path_factory.mktemp("systemd") / "box") as box:
         yield box
 

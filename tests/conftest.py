@@ -1,4 +1,4 @@
-"""What surrounds every test."""
+"""Fixtures and hooks for all tests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _children() -> set[str]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """On a CI machine everything can be had: there a skip is a failure, but for what only root can test."""
+    """Make a skip a failure if ``CI=true``: everything can be had there. The reasons in root.py are the exception."""
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2].removeprefix("Skipped: ")
@@ -56,7 +56,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session", autouse=True)
 def what_stays_is_not_collected() -> None:
-    """Spare the collection after every test what was there before the first one."""
+    """Exempt the objects that exist before the first test from the garbage collection after every test."""
     gc.collect()
     gc.freeze()
 
@@ -81,7 +81,7 @@ def nothing_leaks() -> Iterator[None]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Start daemons: ``serve("--app", "echo")``. They, and the talkers they were given, end with the test."""
+    """Start daemons: ``serve("--app", "echo")``. The daemons and their talkers end with the test."""
     started: list[Running] = []
     directory = tmp_path / "daemons"
     directory.mkdir()

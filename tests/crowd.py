@@ -1,7 +1,7 @@
 """
-Many people in one room who all talk and all listen, and a strict look at what each of them has seen.
+Many people in one room who all talk and all listen, and a strict check of what each of them has seen.
 
-Every line is numbered by its author. Whoever lost, doubled, reordered, garbled or glued a line is found out.
+Authors number their lines. So a line that is lost, doubled, garbled, out of order or glued to another one is found.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from graphlib import TopologicalSorter
 from tests.waiting import until
 
 _LINE = re.compile(r"(p\d+): (\d+)")
-#: What the server may say of its own.
+#: The lines of its own that the server may send.
 _NOTICE = re.compile(r"\* (.* (joined|left|changed their names|is now .*)|You are .*|Some lines may be missing here\.)")
 _PAUSE_SECONDS = 0.003
 
 
 class Person:
-    """One client: what it has said, and all that it has seen."""
+    """One client: how many lines it has said, and every line it has seen."""
 
     def __init__(self, sock: socket.socket, name: str) -> None:
         self.socket = sock
         self.name = name
         self.said = 0
-        self.began = 0  # what was said before is not ours
+        self.began = 0  # only ``lines`` after this index are checked
         self.ended = False
         self.lines: list[str] = []
         self._unfinished = b""
 
     def read(self) -> None:
-        """Take what has come."""
+        """Read what has arrived."""
         try:
             data = self.socket.recv(1 << 20)
         except OSError:
@@ -46,7 +46,7 @@ class Person:
         self.ended = not data
 
     def has_seen(self, lines: set[str]) -> bool:
-        """Whether all of *lines* have come lately; or the connection has ended."""
+        """Whether all of *lines* are among the latest lines seen, or the connection has ended."""
         return self.ended or lines <= set(self.lines[-9 * len(lines) - 100 :])
 
     def says(self, *pieces: bytes) -> None:
@@ -63,7 +63,7 @@ class Person:
 
 
 class Crowd:
-    """People called p0, p1, …, on *sockets* that have just been connected. They read all the time."""
+    """People called p0, p1, …, one on each of *sockets*, which have just been connected. They read all the time."""
 
     def __init__(self, sockets: list[socket.socket]) -> None:
         self.people = [Person(sock, f"p{number}") for number, sock in enumerate(sockets)]
@@ -85,7 +85,7 @@ class Crowd:
             person.began = person.lines.index(named)
 
     def talks(self, in_pieces: bool = False) -> None:
-        """Let everybody talk, in turn, from now on; sometimes half a line at a time."""
+        """Let everybody talk in turn from now on; with *in_pieces*, sometimes half a line at a time."""
         self._in_pieces = in_pieces
         self._quiet.clear()
         self._talk.set()
@@ -95,12 +95,12 @@ class Crowd:
         return sum(person.said for person in self.people)
 
     def talks_for(self, lines: int) -> None:
-        """Wait until so many more lines have been said."""
+        """Wait until *lines* more lines have been said."""
         enough = self.said() + lines
         until(lambda: self.said() >= enough, "people to talk")
 
     def falls_silent(self) -> None:
-        """Wait until nobody talks, and everybody has seen the last word."""
+        """Wait until nobody talks. Let everybody say one last line, and wait until the others have seen it."""
         self._talk.clear()
         self._quiet.wait()
         for person in self.people:
@@ -111,7 +111,7 @@ class Crowd:
             until(partial(person.has_seen, rest), "everybody to see the last words")
 
     def lost(self) -> int:
-        """How many lines have not been seen, by all in all. Fails if any was garbled, seen twice or out of order."""
+        """How many lines were not seen, in all. Fails if somebody has seen a line garbled, twice or out of order."""
         assert not [person.name for person in self.people if person.ended]
         seen = {person.name: self._numbered(person) for person in self.people}
         order = self._order(seen)
@@ -124,7 +124,7 @@ class Crowd:
         return lost
 
     def leaves(self) -> None:
-        """Close everything."""
+        """End the threads and close all connections."""
         self._stop.set()
         self._talk.set()
         for thread in self._threads:
@@ -134,7 +134,7 @@ class Crowd:
 
     @staticmethod
     def _numbered(person: Person) -> list[tuple[str, int]]:
-        """The lines that others have said, as *person* has seen them; anything else that may not be there fails."""
+        """The lines of others, as *person* has seen them. Fails if there are lines that the server must not send."""
         found = []
         for line in person.lines[person.began + 1 :]:
             if match := _LINE.fullmatch(line):
@@ -146,7 +146,7 @@ class Crowd:
 
     @staticmethod
     def _order(seen: dict[str, list[tuple[str, int]]]) -> dict[tuple[str, int], int]:
-        """One order that agrees with everybody's: a topological one, or there is none."""
+        """The place of each line in one order that agrees with what everybody has seen. Fails if there is none."""
         after: dict[tuple[str, int], set[tuple[str, int]]] = {}
         for lines in seen.values():
             for line in lines:

@@ -1,4 +1,4 @@
-"""Programs that tests need from Debian packages: installed as root, skipped by name otherwise."""
+"""Programs that tests need from Debian packages. Root installs them. For other users, the test is skipped by name."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ PACKAGES = {
 
 def require(program: str) -> str:
     """
-    Return the path of *program*, installing its package if this process may.
+    Return the path of *program*. Install its package first if it is missing and this process may.
 
-    Skips the test by name where it cannot be had.
+    If the program cannot be had, skip the test, with a reason that names it.
     """
     if found := shutil.which(program):
         return found
@@ -54,12 +54,12 @@ def require(program: str) -> str:
 
 
 def unavailable(problem: str) -> NoReturn:
-    """Skip this test because of *problem*; where ``CI=true``, and everything can be had, that is a failure."""
+    """Skip this test because of *problem*. With ``CI=true`` this is a failure, as everything can be had there."""
     pytest.skip(problem)
 
 
 def require_all() -> None:
-    """Install what is missing, for those who may not: an ordinary user who runs the tests after this."""
+    """Install all missing programs, as root, before an ordinary user runs the tests: that user may not install any."""
     for program in PACKAGES:
         with contextlib.suppress(pytest.skip.Exception):
             require(program)

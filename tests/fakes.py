@@ -1,4 +1,4 @@
-"""Stand-ins for what threadchat's core is given from outside: a clock, a timer, receivers, a log."""
+"""Stand-ins for the things that threadchat's core gets from outside: a clock, a timer, receivers, a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from threadchat.base.log import Log
 
 
 class FakeClock:
-    """A monotonic clock that stands still until told otherwise."""
+    """A monotonic clock that stands still until :meth:`advance` is called."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -21,12 +21,12 @@ class FakeClock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let so many *seconds* pass."""
+        """Let *seconds* pass."""
         self.now += seconds
 
 
 class FakeLater:
-    """The timer of a FakeClock: keeps what is due later until :meth:`pass_time`."""
+    """The timer of a FakeClock. What is due runs in :meth:`pass_time` only."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -39,7 +39,7 @@ class FakeLater:
         return len(self._due)
 
     def pass_time(self, seconds: float) -> None:
-        """Let so many *seconds* pass, and run what has become due."""
+        """Let *seconds* pass, and run what has become due."""
         self.clock.advance(seconds)
         ready = [action for when, action in self._due if when <= self.clock.now]
         self._due = [(when, action) for when, action in self._due if when > self.clock.now]
@@ -48,7 +48,7 @@ class FakeLater:
 
 
 class ListSink:
-    """A receiver that keeps what it is sent, piece by piece; and has no room for more while it is *full*."""
+    """A receiver that keeps what it is sent, piece by piece. While it is ``full``, it refuses what it is offered."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -70,12 +70,12 @@ class ListSink:
         return not self.full
 
     def when_drained(self, action: Callable[[], None]) -> bool:
-        """Call *action* when there is room again."""
+        """If this is full, call *action* when there is room again. Return whether this is full."""
         self._on_drained = action if self.full else None
         return self.full
 
     def caught_up(self) -> None:
-        """Nothing is noted here."""
+        """Do nothing."""
 
     def drains(self) -> None:
         """Have room again."""
@@ -96,14 +96,14 @@ class ListSink:
 
 
 def recording_log() -> tuple[Log, list[MutableMapping[str, Any]]]:
-    """Return a log, and the list that its events are kept in."""
+    """Return a log, and the list to which its events are added."""
     capture = structlog.testing.LogCapture()
     log = structlog.wrap_logger(structlog.testing.ReturnLogger(), processors=[capture])
     return cast(Log, log), capture.entries
 
 
 def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
-    """Cut *data* at the places *cuts*, which are taken modulo its length, as TCP may."""
+    """Cut *data* into pieces, as TCP may. *cuts* are the places; any number will do, since it is taken modulo."""
     places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
     for start, end in itertools.pairwise(places):
         yield data[start:end]

@@ -16,7 +16,7 @@ from tests.waiting import DEADLINE, until
 
 
 class Running:
-    """A daemon in a process of its own; its log is in a file, a JSON event a line."""
+    """A daemon in a process of its own. Its log is in a file, with one JSON event on each line."""
 
     def __init__(self, directory: Path, *options: str, descriptors: int | None = None) -> None:
         self.talkers: list[Talker] = []
@@ -46,28 +46,28 @@ class Running:
 
     @property
     def addresses(self) -> list[str]:
-        """Every address that is listened on, in the order of the configuration."""
+        """Every address that the daemon listens on, in the order of the configuration."""
         return [event["address"] for event in self.logs("listening")]
 
     @property
     def port(self) -> int:
-        """The first TCP port that is listened on."""
+        """The port of the first address that the daemon listens on."""
         found = re.search(r":(\d+)$", self.addresses[0])
         assert found
         return int(found[1])
 
     def connect(self, **options: Any) -> Talker:
-        """Connect a talker, who has seen nothing yet."""
+        """Connect a talker. They have not read anything yet."""
         return self.connect_to(("127.0.0.1", self.port), **options)
 
     def connect_to(self, address: tuple[str, int] | str, **options: Any) -> Talker:
-        """Connect a talker to one of several addresses."""
+        """Connect a talker to *address*, if the daemon has several."""
         talker = Talker.connect(address, **options)
         self.talkers.append(talker)
         return talker
 
     def guest(self) -> Talker:
-        """Connect a talker who has been greeted."""
+        """Connect a talker, and read the greeting."""
         talker = self.connect()
         talker.sees("Welcome to the chatroom!")
         talker.sees_matching(r"\* You are guest-\d+, .*")
@@ -93,7 +93,7 @@ class Running:
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal, if it still runs, and return the exit status."""
+        """Send a signal if the daemon still runs. Wait for its end, and return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(DEADLINE)

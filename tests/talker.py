@@ -1,4 +1,4 @@
-"""Somebody in the chat, for tests: a plain socket that says things and sees lines."""
+"""Somebody in the chat, for tests: a plain socket that sends lines and reads lines."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from tests.waiting import DEADLINE
 
-#: Comings and goings of others, with or without numbers.
+#: A line that says that others have come, gone or changed names; with or without a number.
 _COMING = re.compile(r"(#[\d-]+ )?\* (\d+ people|\S+) (joined|left|left for \S+|is now \S+)")
 
 
 class Talker:
-    """A client without manners of its own: it sends what it is told to."""
+    """A client that does nothing by itself: it sends what it is told to send."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         sock.settimeout(DEADLINE)
         self._unread = b""
-        self.remembers = False  # sees what was said before they came
+        self.remembers = False  # True: line() also returns what was said before they came
 
     @classmethod
     def connect(cls, address: tuple[str, int] | str, receive_buffer: int | None = None) -> Talker:
@@ -41,7 +41,7 @@ class Talker:
         self.socket.sendall(data)
 
     def line(self) -> str:
-        """Return the next line, without its end; not what was said before they came. Fails at the end of the stream."""
+        """Return the next line, without its end. Skips what was said before they came. Fails if the stream ends."""
         line = self.next_line()
         if re.fullmatch(r"\* The last (\d+ lines|line) here:", line) and not self.remembers:
             while line != "* That was before you came.":
@@ -50,7 +50,7 @@ class Talker:
         return line
 
     def next_line(self) -> str:
-        """Return the next line, whatever it is."""
+        """Return the next line, without its end, whatever it is. Fails if the stream ends."""
         while b"\n" not in self._unread:
             data = self._receive()
             assert data, f"the connection ended, after {self._unread!r}"
@@ -59,7 +59,7 @@ class Talker:
         return line.decode()
 
     def sees(self, *lines: str) -> None:
-        """Expect exactly these *lines* next, comings and goings of others aside."""
+        """Expect exactly these *lines* next. Skips the comings and goings of others."""
         for expected in lines:
             seen = self.line()
             while seen != expected and _COMING.fullmatch(seen):
@@ -67,7 +67,7 @@ class Talker:
             assert seen == expected, (seen, expected)
 
     def sees_matching(self, pattern: str) -> re.Match[str]:
-        """Expect a line that *pattern* matches next, comings and goings of others aside."""
+        """Expect a line that matches *pattern* next. Skips the comings and goings of others."""
         seen = self.line()
         while not (found := re.fullmatch(pattern, seen)):
             assert _COMING.fullmatch(seen), (seen, pattern)
@@ -91,7 +91,7 @@ class Talker:
         return data
 
     def unread(self) -> bytes:
-        """Return what has been received behind the last line, for whoever reads on in their own way."""
+        """Return the bytes received after the last line, for a caller that then reads from the socket itself."""
         data, self._unread = self._unread, b""
         return data
 

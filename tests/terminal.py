@@ -1,4 +1,4 @@
-"""A program in a terminal of its own, as a person at a keyboard meets it."""
+"""A program in a terminal of its own, as a person at a keyboard sees it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ else:
 
 class Session(_Spawn):
     """
-    A program and its terminal: pexpect's ways to type and to expect.
+    A program and its terminal. Pexpect's methods type, and wait for output.
 
-    Not ``pexpect.spawn``, which forks: Python warns of a fork in a process that has threads. Here
-    ``setsid --ctty`` makes the pseudo-terminal the controlling one, and then becomes the program.
+    This is not ``pexpect.spawn``, which forks: Python warns of a fork in a process that has threads. Instead,
+    ``setsid --ctty`` makes the pseudo-terminal the controlling terminal, and then becomes the program.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class Session(_Spawn):
         self.send("\x03")
 
     def resize(self, columns: int, rows: int = ROWS) -> None:
-        """Make the terminal another size; the program is told, as ever (SIGWINCH)."""
+        """Change the size of the terminal. The kernel tells the program with SIGWINCH."""
         termios.tcsetwinsize(self.child_fd, (rows, columns))
 
     def exit_code(self) -> int:
-        """Return how the program ended; waits for that. Negative: killed by a signal."""
+        """Wait for the program to end and return its exit status. A negative one means that a signal killed it."""
         return self.process.wait(DEADLINE)
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ def terminal(*command: str) -> Iterator[Session]:
 
 @contextmanager
 def client(port: int, *options: str) -> Iterator[Session]:
-    """Run threadchat-client, without its screen, against a port of this machine."""
+    """Run threadchat-client against a port of this machine."""
     arguments = ["-c", "from threadchat.client.cli import main; main()", "localhost", str(port), *options]
     with terminal(sys.executable, *arguments) as session:
         yield session

@@ -331,6 +331,15 @@ class TestFloodControl:
         assert all(0 < seconds <= 0.001 for seconds in slept)
         assert guest.connection.reason is None
 
+    def test_a_topic_costs_as_much_as_a_name(self) -> None:
+        """Everybody is told of it."""
+        guest, clock = Guest(), FakeClock()
+        guest.app._flood = TokenBucket(20.0, 200, clock)
+        guest.connection.sleep = lambda seconds: clock.advance(seconds + 1e-6)  # type: ignore[method-assign]
+        start = clock.now
+        guest.sends(*[b"/topic %d\n" % number for number in range(20)])
+        assert 9.0 < clock.now - start < 12.0
+
     def test_within_the_burst_nobody_is_slowed(self) -> None:
         """A paste is no flood."""
         guest = Guest(Limits(flood_lines_per_second=0.001, flood_burst_lines=200))

@@ -215,12 +215,13 @@ class ChatApp(App):
 
     def _settle(self) -> bool:
         """Save what the session's commands have changed, and charge their cost. Return whether anything has changed."""
+        if self._session.owed:
+            self._flood.spend(self._session.owed)
+            self._session.owed = 0
         if not self._session.changed:
             return False
         self._session.changed = False
         self.save()
-        self._flood.spend(self._session.owed)
-        self._session.owed = 0
         return True
 
     def _lines(self, data: bytes) -> list[str]:

@@ -1,4 +1,4 @@
-"""How far a member has got that reads a room's history, and which thread reads for it: see catchup.py."""
+"""A member that reads a room's history: how far it has got, and which thread reads for it. See catchup.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Turn:
     """
     One thread at a time works for a member, and no call for work is lost. Callable from any thread.
 
-    The lock guards ``Member.behind``, too. Under it, a fan-out's may be taken.
+    The lock also guards ``Member.behind``. A fan-out's lock may be taken while it is held.
     """
 
     __slots__ = ("_busy", "_wanted", "lock")
@@ -25,14 +25,14 @@ class Turn:
         self._wanted = False
 
     def begin(self) -> bool:
-        """Ask for work; return whether the caller is to do it. If not, somebody is at it, and will look again."""
+        """Ask for work. Return whether the caller is to do it. If not, another thread is at it, and will look again."""
         with self.lock:
             self._wanted = True
             begins, self._busy = not self._busy, True
             return begins
 
     def again(self) -> bool:
-        """Return whether there is work, for whoever does it; False ends that."""
+        """Return whether there is work for the thread that works. After False, its turn is over."""
         with self.lock:
             again, self._wanted = self._wanted, False
             self._busy = again
@@ -40,7 +40,7 @@ class Turn:
 
 
 class Place(TypedDict):
-    """What another process needs to go on."""
+    """What another process needs to let a member read on."""
 
     position: int
     own: list[int]
@@ -49,9 +49,9 @@ class Place(TypedDict):
 
 class Behind:
     """
-    A place in the order of the room that *catch_up* is of. Callable from any thread; one lock, a leaf.
+    A member's place in the order of the room of *catch_up*. Callable from any thread. No lock is taken under its own.
 
-    A *position* of None is not known yet: nothing is read before it is.
+    If *position* is None, it is not known yet. Nothing is read before it is known.
     """
 
     __slots__ = ("_lock", "_own", "catch_up", "header", "position")
@@ -60,9 +60,9 @@ class Behind:
         self, catch_up: CatchUp, position: int | None = None, own: Iterable[int] = (), header: str = ""
     ) -> None:
         self.catch_up = catch_up
-        self.position = position  # it has everything up to this number
+        self.position = position  # the member has everything up to this number
         self.header = header  # what the member is told first
-        self._own = set(own)  # the numbers of the events, after that, that it has said itself
+        self._own = set(own)  # the numbers of later events that the member has said itself
         self._lock = threading.Lock()
 
     def move_to(self, position: int) -> None:
@@ -72,16 +72,16 @@ class Behind:
             self._own = {number for number in self._own if number > position}
 
     def says(self, number: int) -> None:
-        """Note that the member itself says the event with that *number*. By the room's deliverer, before it is kept."""
+        """Note that the member says event *number* itself. Called by the room's deliverer before the event is kept."""
         with self._lock:
             self._own.add(number)
 
     def said(self, number: int) -> bool:
-        """Return whether the member itself has said the event with that *number*."""
+        """Return whether the member has said the event with this *number* itself."""
         with self._lock:
             return number in self._own
 
     def place(self) -> Place:
-        """Return what another one needs to go on."""
+        """Return what another process needs to go on from here."""
         with self._lock:
             return {"position": self.position or 0, "own": sorted(self._own), "header": self.header}

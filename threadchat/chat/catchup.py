@@ -1,13 +1,13 @@
 """
-Who is behind: a member that reads a room's history until it has everything, and then the room itself again.
+Members that are behind. Such a member reads the room's history until it has everything. Then it hears the room again.
 
-A slow reader comes here when its queue has no room for a batch. So does whoever asks for what was said since a number,
-and everybody who enters, for a moment. While behind, a member is paused in the fan-out. Each time it has taken all that
-was sent, it gets the next piece of the history. When there is no more, it is resumed, exactly there.
+A slow reader is behind when its queue has no room for a batch. A member that asks for everything since a number is
+behind, too. So is a newcomer, for a moment. While a member is behind, it is paused in the fan-out. Each time it has
+taken all that was sent, it gets the next piece of the history. When nothing is left, it is resumed exactly there.
 
-:func:`go_on` may be called from any thread. One at a time works for a member, whoever comes first, whatever room the
-member is in meanwhile. A member's place is set together with the pause, and cleared together with its end, under the
-lock of its turn: so a paused member always has a place, and somebody who works on it.
+:func:`go_on` may be called from any thread. One thread at a time works for a member: the one that comes first,
+whichever room the member is in by then. A member's place is set when the pause begins, and cleared when it ends. Both
+happen under the lock of its turn. So a paused member always has a place, and some thread works on it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from threadchat.chat.fanout import Fanout
 from threadchat.chat.history import RoomHistory
 from threadchat.chat.member import Member
 
-#: How much of the history is read, and queued, at a time, in bytes of text.
+#: How much of the history is read and queued at a time, in bytes of text.
 PIECE_BYTES = 64 * 1024
 
-#: When to look again if the room has just taken a batch that is not in the history yet, in seconds.
+#: The time to wait, in seconds, for a batch that the room has just taken to appear in the history.
 _RETRY_SECONDS = 0.01
 
 
 def go_on(member: Member) -> None:
-    """Give *member* the next piece, if it is behind and has taken all before. Reads the history."""
+    """Give *member* the next piece, if it is behind and has taken all that was sent before. Reads the history."""
     if member.turn.begin():
         while member.turn.again():
             if behind := member.behind:
@@ -48,27 +48,27 @@ class CatchUp:
         self._history = history
         self._fanout = fanout
         self._later = later
-        self._first = history.last  # nothing after this was taken before the fan-out's first batch
+        self._first = history.last  # the last number before the fan-out's first batch
 
     def admit(self, member: Member, place: Place | None = None) -> None:
-        """Add *member* to the fan-out, paused at *place*; with None, where it begins is said by :meth:`begin`."""
+        """Add *member* to the fan-out, paused at *place*. If that is None, :meth:`begin` sets the place."""
         behind = Behind(self, **place) if place else Behind(self)
         with member.turn.lock:
             self._fanout.add(member, paused=True)
             member.behind = behind
 
     def begin(self, member: Member, position: int) -> None:
-        """Let *member*, who was admitted, and has everything up to *position*, read the rest. By its own thread."""
+        """Let an admitted *member*, who has everything up to *position*, read the rest. By the member's own thread."""
         if behind := member.behind:
             behind.move_to(position)
         go_on(member)
 
     def fall_behind(self, member: Member, position: int, own: Iterable[int] = (), header: str = "") -> None:
         """
-        Let *member*, who has everything up to *position*, read the rest, behind a *header*. By the room's deliverer.
+        Let *member*, who has everything up to *position*, read a *header* and then the rest. By the room's deliverer.
 
-        *own* are the numbers of the events after that which the member has said itself. Whoever has left the room is
-        left alone.
+        *own* are the numbers of later events that the member has said itself. If the member has left the room, nothing
+        happens.
         """
         behind = Behind(self, position, own, header)
         with member.turn.lock:
@@ -79,14 +79,14 @@ class CatchUp:
             self._later(0.0, lambda: go_on(member))  # not here: this thread has others to serve
 
     def note_own(self, member: Member, numbers: Iterable[int]) -> None:
-        """Note that *member*, if it is behind here, says the events with these *numbers*. By the room's deliverer."""
+        """If *member* is behind here, note that it says the events with these *numbers*. By the room's deliverer."""
         behind = member.behind
         if behind is not None and behind.catch_up is self:
             for number in numbers:
                 behind.says(number)
 
     def advance(self, member: Member, behind: Behind) -> None:
-        """Send *member* what comes next as long as it takes it. By one thread at a time: see :func:`go_on`."""
+        """Send *member* piece after piece, as long as it takes them. By one thread at a time: see :func:`go_on`."""
         while (
             member.behind is behind
             and behind.position is not None
@@ -95,12 +95,12 @@ class CatchUp:
             if self._resume(member, behind, behind.position):
                 return
             if not self._send_next(member, behind, behind.position):
-                # The room has just taken a batch, which is about to be in the history.
+                # The room has just taken a batch. It will be in the history in a moment.
                 self._later(_RETRY_SECONDS, lambda: go_on(member))
                 return
 
     def _resume(self, member: Member, behind: Behind, position: int) -> bool:
-        """Let *member* hear the room itself again, if it has everything; return whether this is done with."""
+        """Let *member* hear the room again if it has everything. Return whether *behind* is over."""
         if behind.header:
             return False
         with member.turn.lock:
@@ -114,10 +114,10 @@ class CatchUp:
         return resumed
 
     def _send_next(self, member: Member, behind: Behind, position: int) -> bool:
-        """Send the next piece of the history, and the header before; return whether there was anything."""
+        """Send the header, if it is still due, and the next piece of the history. Return whether there was either."""
         header, behind.header = behind.header, ""
         data = member.format.notice(header) if header else b""
-        last = self._history.last  # before it is read: what comes after that is for the next piece
+        last = self._history.last  # taken before the read: later events are for the next piece
         if last > position:
             upto, piece = self._read(member, behind, position, last)
             behind.move_to(upto)
@@ -129,7 +129,7 @@ class CatchUp:
         return True
 
     def _read(self, member: Member, behind: Behind, position: int, last: int) -> tuple[int, bytes]:
-        """Return how far the next piece goes, and the piece; the room has used the numbers up to *last*."""
+        """Return the last number of the next piece, and the piece. *last* is the last number the room has used."""
         wire = member.format
         try:
             events = self._history.read(position, PIECE_BYTES)
@@ -138,7 +138,7 @@ class CatchUp:
             return last, wire.notice(f"{what} cannot be read just now. Try /since {position} later.")
         upto = events[-1].last if events else last
         gaps = self._history.gaps(position, upto)
-        if gaps:  # who came and went among talk that is missing is of no interest any more
+        if gaps:  # where talk is missing, leave out who came and went
             events = [event for event in events if not any(first <= event.number <= last for first, last in gaps)]
         pieces = [(gap.first, wire.gap(gap)) for gap in gaps]
         pieces += [(event.number, wire.event(event)) for event in events if not behind.said(event.number)]

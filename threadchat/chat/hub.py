@@ -1,9 +1,10 @@
 """
 The hub: every name, every room, and who is where.
 
-Callable from any thread. Each public method is one whole operation under the hub's lock, which guards
-memory only; what there is to announce is announced after it has been released.
-Lock order: hub or a room, then a fan-out's; nothing else is ever nested.
+Callable from any thread. Each public method is one whole operation under the hub's lock. The lock guards memory only.
+Announcements are made after it has been released.
+Lock order: the hub's or a room's, then a member's turn (behind.py), then a fan-out's. Under the hub's lock, the history
+may also take locks of its own, when a room is made. Nothing else is nested.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ DEFAULT_ROOM = "lobby"
 
 
 class Traffic(NamedTuple):
-    """How much goes on: ``messages`` is what has been said so far, in all."""
+    """How busy the chat is. ``messages`` counts all that has been delivered so far, in all rooms."""
 
     people: int
     rooms: int
@@ -33,7 +34,7 @@ class Traffic(NamedTuple):
 
 
 class Hub:
-    """The owner of all rooms and names of one chat. Each room's deliverer is given a *heartbeat*, by name."""
+    """The owner of all rooms and names of one chat. *heartbeat* makes the named heartbeat of each room's deliverer."""
 
     def __init__(self, history: History, settings: Settings, heartbeat: Callable[[str], Heartbeat] = Heartbeat) -> None:
         self._history = history
@@ -41,18 +42,18 @@ class Hub:
         self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._rooms: dict[str, Room] = {}
-        # Empty, but somebody may still have something to say in them: they are not made anew before that is over.
+        # Empty rooms that some thread still uses. If somebody enters one of them, it is taken back, not made anew.
         self._left: weakref.WeakValueDictionary[str, Room] = weakref.WeakValueDictionary()
         self._places: dict[Member, Room] = {}
-        #: Every key of every room's name. The default room keeps its own while it is empty.
+        #: Every key of every room's name. The keys of the default room stay here even while it is empty.
         self._room_keys = dict.fromkeys(name_keys(DEFAULT_ROOM), DEFAULT_ROOM)
         self._taken: dict[str, Member] = {}  # every key of every name, see names.name_keys
         self._guests: dict[str, Member] = {}
         self._next_guest = 1
-        self._said_before = 0  # in rooms that are no more
+        self._said_before = 0  # what was said in rooms that are gone
 
     def enter(self, outlet: Outlet) -> Member:
-        """Return a new guest, who is reached through *outlet* and is in no room yet."""
+        """Return a new guest, who is in no room yet. *outlet* is the way to reach them."""
         with self._lock:
             while guest_name(self._next_guest) in self._guests:
                 self._next_guest += 1
@@ -71,9 +72,9 @@ class Hub:
         place: Place | None = None,
     ) -> Room:
         """
-        Make *member*, who is in no room yet, who it was in another life of this chat; return its room.
+        Give *member*, who is in no room yet, the name and the room it had in another process. Return the room.
 
-        With a *place*, it was behind there, and goes on with Room.go_on. Nobody is told.
+        A *place* means that it was behind in that room: call Room.go_on to let it read on. Nobody is told.
         """
         keys = name_keys(name) if named else ()
         with self._lock:
@@ -96,7 +97,7 @@ class Hub:
         return room
 
     def rename(self, member: Member, wanted: str) -> None:
-        """Give *member* the name *wanted*. Raises ChatError, for the user, where that cannot be."""
+        """Give *member* the name *wanted*. Raises ChatError, for the user, if it cannot have that name."""
         name = check_name(wanted)
         keys = name_keys(name)
         with self._lock:
@@ -114,9 +115,9 @@ class Hub:
 
     def join(self, member: Member, wanted: str) -> Room:
         """
-        Move *member* to the room called *wanted*, which is made if it is not there; return it.
+        Move *member* to the room called *wanted*, and return that room. The room is made if there is none.
 
-        Raises ChatError, for the user, where there can be no such room.
+        Raises ChatError, for the user, if there can be no such room, or if *member* is in it already.
         """
         name = check_room_name(wanted)
         with self._lock:
@@ -134,14 +135,14 @@ class Hub:
         return room
 
     def company(self, room_name: str) -> str:
-        """Return who is in a room, as a phrase: "alone", "with alice and bob"."""
+        """Return, as a phrase, who is in a room: "with alice and bob", or "alone" if nobody is."""
         with self._lock:
             room = self._rooms.get(room_name)
             members, count = room.fanout.glance(5) if room else ([], 0)
         return f"with {list_names([m.name for m in members], count)}" if members else "alone"
 
     def leave(self, member: Member) -> None:
-        """Forget *member*: its name is free, its room knows."""
+        """Forget *member*: free its name, and announce to its room that it has left."""
         with self._lock:
             room = self._leave_room(member)
             self._forget_name(member)
@@ -149,7 +150,7 @@ class Hub:
             room.left(member, member.name)
 
     def find(self, name: str) -> Member:
-        """Return who is called *name*, in any case. Raises ChatError where nobody is."""
+        """Return the member called *name*, in upper or lower case. Raises ChatError if there is none."""
         with self._lock:
             guest = self._guests.get(name.casefold())
             holders = {self._taken[key] for key in name_keys(name) if key in self._taken}
@@ -159,28 +160,28 @@ class Hub:
         raise ChatError(f"There is nobody called {name[:MAX_NAME_CHARACTERS]}.")
 
     def rooms(self) -> list[tuple[str, int]]:
-        """Return every room's name and number of members, the fullest first; also those whose history is kept."""
+        """Return every room's name and number of members, the fullest first; also empty rooms with a history."""
         rooms = dict.fromkeys(self._history.rooms(), 0)
         with self._lock:
             rooms |= {room.name: len(room.fanout) for room in self._rooms.values()}
         return sorted(rooms.items(), key=lambda room: (-room[1], room[0]))
 
     def traffic(self) -> Traffic:
-        """Return how much goes on."""
+        """Return how busy the chat is."""
         with self._lock:
             fanouts = [room.fanout for room in self._rooms.values()]
             said = self._said_before + sum(fanout.taken for fanout in fanouts)
             return Traffic(sum(map(len, fanouts)), len(fanouts), said)
 
     def _refuse_look_alike(self, name: str) -> None:
-        """Raise ChatError if there is a room that one could take *name* for. Caller holds the lock."""
+        """Raise ChatError if *name* could be mistaken for the name of another room. Caller holds the lock."""
         for key in name_keys(name):
             other = self._room_keys.get(key, name)
             if other != name:
                 raise ChatError(f"The room {name} looks like {other}: say /join {other}, or choose another name.")
 
     def _room(self, name: str) -> Room:
-        """Return the room called *name*, made if need be. Caller holds the lock, and adds somebody."""
+        """Return the room called *name*; make it if there is none. Caller holds the lock, and then adds a member."""
         room = self._rooms.get(name)
         if room is None:
             room = self._left.pop(name, None)
@@ -195,7 +196,7 @@ class Hub:
 
     def _leave_room(self, member: Member) -> Room | None:
         """
-        Take *member* out of its room, and return that; the last one out takes the room along.
+        Take *member* out of its room, and return the room. When the last member leaves, the room goes, too.
 
         Caller holds the lock.
         """
@@ -220,7 +221,7 @@ class Hub:
 
 
 def list_names(names: Sequence[str], count: int) -> str:
-    """Return *names*, the first of *count*, as one phrase: "alice, bob and 3 more"."""
+    """Return *names*, the first of *count* names, as one phrase: "alice, bob and 3 more"."""
     if count > len(names):
         return f"{', '.join(names)} and {count - len(names)} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

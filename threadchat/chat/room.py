@@ -1,13 +1,14 @@
 """
 A room: its members, and one order of lines for all of them.
 
-Callable from any thread. The room adds to a fan-out what is special about people: comings and goings,
-announced at once while few, and condensed while many come together, so that a thousand joins do not
-cost a thousand lines to a thousand people. Nobody hears of a port scan: a newcomer is a stranger, and not announced,
-until they say something, name themselves or have stayed a few seconds.
+Callable from any thread. A room is a fan-out that also announces who comes and goes. A few changes are announced at
+once. Many changes at a time are condensed: a thousand joins must not cost a thousand lines to a thousand people.
+A newcomer is a stranger at first. Strangers are not announced until they say something, take a name or have stayed a
+few seconds. So nobody hears of a port scan.
 
-What happens is an event, and gets the room's next number with its place in the order. The deliverer keeps each batch in
-the history before it sends it: what anybody has seen is kept. Where that fails, the room goes on, and says so.
+Everything that happens in a room is an event. It gets its place in the order and the room's next number together. The
+deliverer keeps each batch in the history before it sends it, so everything that anybody has seen is kept. If the
+history cannot be written, the room goes on, and tells its members.
 Not here: who may join or speak (hub, session), what bytes an event becomes (formats).
 """
 
@@ -30,18 +31,18 @@ from threadchat.chat.member import Member
 from threadchat.chat.presence import Presence
 from threadchat.chat.recent import Recent
 
-#: Announcements are at least this far apart, in seconds, and further for each member they reach:
-#: what they cost is then bounded, however many come.
+#: The least time between two announcements, in seconds. In a large room it is longer: the second figure per member.
+#: This limits what announcements cost, however many people come.
 ANNOUNCE_SECONDS = 0.05
 ANNOUNCE_SECONDS_PER_MEMBER = 0.001
 
-#: Whoever has stayed so long is no stranger any more, in seconds.
+#: A newcomer who has stayed this long, in seconds, is no stranger any more.
 STRANGER_SECONDS = 3.0
 
 #: How often a room whose history cannot be written tries again, in seconds.
 KEEP_AGAIN_SECONDS = 1.0
 
-#: Runs a function after so many seconds, on a thread that may deliver.
+#: Runs a function after a number of seconds, on a thread that is allowed to deliver.
 Later = Callable[[float, Callable[[], None]], None]
 
 
@@ -51,7 +52,7 @@ class Settings(NamedTuple):
     clock: Callable[[], float]  # monotonic seconds
     now: Callable[[], int]  # milliseconds since 1970, UTC
     later: Later
-    replay: int = 20  # the lines that whoever enters is shown
+    replay: int = 20  # how many of the last lines a newcomer is shown
 
 
 class Room:
@@ -65,13 +66,13 @@ class Room:
         self._recent = Recent(replay, history)
         self._catch_up = CatchUp(history, self.fanout, self._later)
         self._lock = threading.Lock()
-        self._number = history.last  # the last that was given
-        self._rewinds = 0  # among what is pending
-        self._keep_again_at: float | None = None  # None: the history can be written, as far as is known
+        self._number = history.last  # the last number that was given to an event
+        self._rewinds = 0  # how many rewinds are pending in the fan-out
+        self._keep_again_at: float | None = None  # None: the last write to the history, if any, succeeded
         self._presence = Presence()
         self._announced_at = self._clock() - ANNOUNCE_SECONDS
         self._waiting = False  # an announcement is due later
-        self._watching = False  # for strangers who have stayed long enough
+        self._watching = False  # a look at the strangers is due later
 
     @property
     def number(self) -> int:
@@ -79,10 +80,10 @@ class Room:
         return self._number
 
     def say(self, author: Member, kind: Kind, lines: Sequence[str]) -> None:
-        """Have *author* say or do something, line by line, before everybody else."""
+        """Let *author* say or do something, in *lines*: everybody else in the room gets it."""
         text = "\n".join(lines)
         with self._lock:
-            # Nobody speaks before they have been announced, under the name they have now.
+            # Before somebody speaks, they are announced under the name that they have now.
             if not author.introduced:
                 self._introduce(author)
             elected = author in self._presence.changes and self._announce()
@@ -90,11 +91,11 @@ class Room:
         self.fanout.deliver(elected)
 
     def admit(self, member: Member, place: Place | None = None) -> None:
-        """Add *member*, who hears nothing yet: not before :meth:`enter`, or, at a *place* it had, :meth:`go_on`."""
+        """Add *member*. It hears nothing before :meth:`enter` or, if it had a *place*, before :meth:`go_on`."""
         self._catch_up.admit(member, place)
 
     def enter(self, member: Member) -> None:
-        """Show *member*, who has been admitted, what was said last, and let it follow from there. By its own thread."""
+        """Show an admitted *member* the last lines, and let it follow from there. Called by the member's own thread."""
         lines, data, upto = self._recent.replay(member.format)
         if lines:
             what = "last line" if lines == 1 else f"last {lines} lines"
@@ -103,18 +104,18 @@ class Room:
         self._catch_up.begin(member, upto)
 
     def rewind(self, member: Member, position: int, header: str) -> None:
-        """Show *member* everything after the number *position*, behind a *header*, and let it follow from there."""
+        """Show *member* a *header* and everything after the number *position*, and let it follow from there."""
         with self._lock:
             self._rewinds += 1
             elected = self.fanout.append(Rewind(member, position, self._number, header), size=0)
         self.fanout.deliver(elected)
 
     def go_on(self, member: Member) -> None:
-        """Go on with *member*, which another process has left behind."""
+        """Let *member*, who comes from another process, read on if it was behind there."""
         go_on(member)
 
     def joined(self, member: Member, name: str) -> None:
-        """Announce that *member* has come, called *name*; a stranger only when it is introduced."""
+        """Announce that *member*, called *name*, has come. A stranger is not announced before it is introduced."""
         if not (member.named or member.introduced):
             self.await_introduction(member, name, self._clock() + STRANGER_SECONDS)
             return
@@ -124,7 +125,7 @@ class Room:
         self._announce_when_due()
 
     def await_introduction(self, member: Member, name: str, until: float) -> None:
-        """Take *member*, who has come, for a stranger *until* then at most."""
+        """Treat *member*, called *name*, who has just come, as a stranger, but not beyond the time *until*."""
         with self._lock:
             self._presence.stranger_joined(member, name, until)
             watching, self._watching = self._watching, True
@@ -132,18 +133,18 @@ class Room:
             self._later(until - self._clock(), self._introduce_overdue)
 
     def introduce(self, member: Member) -> None:
-        """Announce *member*, who has done what only a person does, unless that has been done."""
+        """Announce *member*, unless it has been announced already: it has done something that only a person does."""
         if not member.introduced:
             with self._lock:
                 self._introduce(member)
             self._announce_when_due()
 
     def stranger_until(self, member: Member) -> float:
-        """Return until when a successor is to take *member* for a stranger, by the clock; 0: it is none."""
+        """Return the time until which a successor treats *member* as a stranger at most; 0 if it is no stranger."""
         return 0.0 if member.introduced else self._clock() + STRANGER_SECONDS
 
     def renamed(self, member: Member, before: str, name: str) -> None:
-        """Announce that *member* is called *name* now instead of *before*."""
+        """Announce that *member* is now called *name* instead of *before*."""
         with self._lock:
             self._introduce(member)
             self._presence.renamed(member, before, name)
@@ -156,7 +157,7 @@ class Room:
         self._announce_when_due()
 
     def _introduce_overdue(self) -> None:
-        """Introduce the strangers who have stayed long enough, and come back for the others."""
+        """Introduce the strangers who have stayed long enough, and look again later if there are others."""
         with self._lock:
             for member in self._presence.overdue(self._clock()):
                 self._introduce(member)
@@ -172,7 +173,7 @@ class Room:
         self._presence.introduce(member)
 
     def _announce_when_due(self) -> None:
-        """Say what is to be announced, now or as soon as the last announcement is long enough ago."""
+        """Make the announcements that are pending: now, or as soon as the last ones are long enough ago."""
         with self._lock:
             if self._waiting or not self._presence.changes:
                 return
@@ -192,9 +193,9 @@ class Room:
 
     def _announce(self) -> bool:
         """
-        Put who came and left in its place in the order; return what Fanout.append does. Caller holds the lock.
+        Give the pending announcements their place in the order. Return the result of Fanout.append.
 
-        It is the lock that keeps others from speaking between being crossed off here and being announced.
+        Caller holds the lock. So a member cannot speak after it is crossed off here and before it is announced.
         """
         self._announced_at = self._clock()
         elected = False
@@ -203,17 +204,17 @@ class Room:
         return elected
 
     def _append(self, author: Member | None, kind: Kind, name: str, text: str, size: int) -> bool:
-        """Give an event of *size* lines its numbers, and its place in the order. Caller holds the lock."""
+        """Give an event of *size* lines its numbers and its place in the order. Caller holds the lock."""
         first = self._number + 1
         self._number += size
-        # As Event(…) and Post(…) do it, but for a call of Python's each: a tenth of all that is done for a line.
+        # The same as Event(…) and Post(…), without a Python call for each: that saves a tenth of the work for a line.
         event = tuple.__new__(Event, (kind, first, size, self._now(), name, text))
         return self.fanout.append(tuple.__new__(Post, (author, event)), size=len(text))
 
-    # By the deliverer ---------------------------------------------------------------------------
+    # Called by the deliverer -------------------------------------------------------------------
 
     def _deliver(self, batch: list[Post | Rewind], members: tuple[Member, ...]) -> None:
-        """Keep and send *batch*: the one way from here to a history or a receiver."""
+        """Keep and send *batch*. Events reach the history, and batches the members, only from here."""
         if not self._rewinds:  # nearly always
             self._deliver_posts(cast(list[Post], batch), members)
             return
@@ -237,10 +238,10 @@ class Room:
             self._catch_up.fall_behind(member, events[0].number - 1, numbers)
         if trouble:
             for member in self.fanout.members():
-                member.offer(member.format.notice(trouble))  # who has no room will be told of the gap
+                member.offer(member.format.notice(trouble))  # if its queue is full: the history shows the gap
 
     def _rewind(self, rewinds: list[Rewind], members: tuple[Member, ...]) -> tuple[Member, ...]:
-        """Send members back; return those *members* who still get what comes next in the batch."""
+        """Let the members of *rewinds* read the history. Return the other *members*: they get the rest of the batch."""
         with self._lock:
             self._rewinds -= len(rewinds)
         for member, position, _, header in rewinds:
@@ -249,12 +250,12 @@ class Room:
         return tuple([member for member in members if member not in gone])
 
     def _keep(self, events: list[Event]) -> str | None:
-        """Keep *events*, or note that they are lost; return what everybody is to be told about that."""
+        """Keep *events*, or note that they are lost. Return what to tell everybody about it; None: nothing."""
         failed_before = self._keep_again_at is not None
         if self._keep_again_at is None or self._clock() >= self._keep_again_at:
             try:
                 self.history.append(events)
-            except HistoryError:  # why is a matter of whoever reads the log
+            except HistoryError:  # the reason is for the log, not for the members
                 self._keep_again_at = self._clock() + KEEP_AGAIN_SECONDS
             else:
                 self._keep_again_at = None

@@ -1,8 +1,8 @@
 """
-A session: what one connection's lines mean.
+A session: what the lines of one connection mean.
 
-Used by the connection's own thread only. Lines come in decoded and safe; what they do happens in the
-hub and the rooms. Not here: bytes, framing, flood control (apps/chat.py), wording of comings and goings.
+Used by the connection's own thread only. The lines it gets are decoded and safe. The hub and the rooms do what the
+lines ask for. Not here: bytes, framing, flood control (apps/chat.py), wording of comings and goings.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from threadchat.chat.member import Outlet
 from threadchat.chat.names import check_room_name
 from threadchat.chat.room import Room
 
-#: A line of a client that puts its user's name in front itself.
+#: A line from a client that puts its user's name in front of each line.
 _PREFIXED = re.compile(r"([^\s:]+): ")
 
-#: So many lines are looked through for commands at a time: whoever sends more is being slowed down anyway.
+#: The most lines that are searched for a command at a time. Flood control slows down anybody who sends more.
 MOST_AT_ONCE = 200
 
 
 def up_to_command(lines: list[str]) -> int:
-    """Return how many of *lines* can be received before it must be seen what they cost: up to the first command."""
+    """Return how many of *lines* can be received before their cost must be checked: up to the first command."""
     some = lines[:MOST_AT_ONCE]
     for count, line in enumerate(some, 1):
-        if line.startswith("/") or ": /" in line:  # behind the talker's own name, perhaps
+        if line.startswith("/") or ": /" in line:  # the talker's own name may be in front
             return count
     return len(some)
 
 
 class SessionState(TypedDict):
-    """Who a session is: all that must be known to go on with it."""
+    """All that another process must know to go on with a session."""
 
     name: str
     named: bool
     room: str
-    stranger_until: NotRequired[float]  # predecessors that knew no strangers had none
+    stranger_until: NotRequired[float]  # missing if the predecessor knew no strangers
     opening: bool
     adopted: list[str]
     numbers: NotRequired[bool]
@@ -52,7 +52,7 @@ class SessionState(TypedDict):
 
 
 class Session:
-    """One connection's chat: who it is, what it may leave out, what its next line is taken for."""
+    """One connection's part in the chat: who it is, which room it is in, and how its next line is to be understood."""
 
     __slots__ = (
         "_adopted",
@@ -73,23 +73,23 @@ class Session:
     def __init__(self, hub: Hub, outlet: Outlet, on_quit: Callable[[], None], ask_name: bool = False) -> None:
         self.hub = hub
         self.member = hub.enter(outlet)
-        self._room: Room | None = None  # until it has been greeted
+        self._room: Room | None = None  # None: not greeted yet
         self._on_quit = on_quit
         self._has_quit = False
         self._knows_the_way_out = False
         self._ask_name = ask_name
-        self._opening = True  # nothing said so far
-        self._adopted: tuple[str, ...] = ()  # the prefix this client has shown to put in front of its lines
+        self._opening = True  # it has said nothing so far
+        self._adopted: tuple[str, ...] = ()  # the prefix that this client puts in front of its lines
         self._prefixes = self._own_prefixes()
-        #: Set whenever :meth:`state` has changed; whoever saves it resets this.
+        #: Set whenever :meth:`state` has changed. The caller resets it when it saves the state.
         self.changed = False
-        #: What the commands so far have cost, beyond a line each; set together with ``changed``, and reset like it.
+        #: The cost of the commands so far, in lines beyond the one typed for each. Charged when ``changed`` is reset.
         self.owed = 0
         self.searched: tuple[list[str], int | None] | None = None
 
     @property
     def room(self) -> Room:
-        """The room this session is in: always one, from greeting to leaving."""
+        """The room that this session is in. From greeting to leaving there always is one."""
         assert self._room is not None
         return self._room
 
@@ -97,20 +97,20 @@ class Session:
         """Say *welcome*, and enter the default room."""
         company = self.hub.company(DEFAULT_ROOM)
         lines = [welcome, f"* You are {self.member.name}, {company} in {DEFAULT_ROOM}. Type /help for help."]
-        self.member.tell(*lines)  # before joining: the welcome is the first line, whatever is said meanwhile
+        self.member.tell(*lines)  # before joining, so that the welcome is the first line
         self._room = self.hub.join(self.member, DEFAULT_ROOM)
         self._room.enter(self.member)
         if self._ask_name:
             self.member.notice("What is your name?")
 
     def receive(self, lines: list[str]) -> None:
-        """Take *lines* of text: say them, or do what they command."""
+        """Take *lines* of text: say them, or run them if they are commands."""
         saying: list[str] = []
         for text in lines:
             if self._has_quit:
-                return  # what came in the same read is not said any more
+                return  # lines of the same read after /quit are not said
             if self._opening:
-                self._say(saying)  # under the name it was said under
+                self._say(saying)  # before the name changes
                 saying = []
             line = self._open(text) if self._opening else text
             line = self._without_prefix(line)
@@ -128,7 +128,7 @@ class Session:
         self._say(saying)
 
     def rename(self, wanted: str) -> None:
-        """Take the name *wanted*. Raises ChatError, for the user, where that cannot be."""
+        """Take the name *wanted*. Raises ChatError, for the user, if it cannot be had."""
         before, named = self.member.name, self.member.named
         self.hub.rename(self.member, wanted)
         self.changed = True
@@ -138,7 +138,7 @@ class Session:
             self.member.notice(f"You are now {self.member.name}")
 
     def join(self, wanted: str) -> None:
-        """Go to the room *wanted*. Raises ChatError, for the user, where that cannot be."""
+        """Go to the room *wanted*. Raises ChatError, for the user, if that is not possible."""
         company = self.hub.company(check_room_name(wanted))
         self._room = self.hub.join(self.member, wanted)
         self.changed = True
@@ -148,7 +148,7 @@ class Session:
         self._room.enter(self.member)
 
     def interrupt(self) -> bool:
-        """Take Ctrl-C, with which people try to leave: say how. Returns whether that had to be said."""
+        """Take a Ctrl-C: people try to leave with it. Tell them how, once; return whether this was that time."""
         knew, self._knows_the_way_out = self._knows_the_way_out, True
         if not knew:
             self.member.notice("/quit leaves.")
@@ -175,7 +175,7 @@ class Session:
         }
 
     def restore(self, state: SessionState) -> None:
-        """Be who that was, and where they were, before anything else happens here. Nobody is told."""
+        """Take over the name, the room and all else from *state*. To be called first of all. Nobody is told."""
         stranger_until = state.get("stranger_until", 0.0)
         self._room = self.hub.restore(
             self.member, state["name"], state["named"], state["room"], stranger_until, state.get("behind")
@@ -186,11 +186,11 @@ class Session:
         self._prefixes = self._own_prefixes()
 
     def resume(self) -> None:
-        """Go on: after :meth:`restore`, when everybody is there."""
+        """Go on after :meth:`restore`, once everybody has been restored."""
         self.room.go_on(self.member)
 
     def choose(self, *, crlf: bool | None = None, numbers: bool | None = None, times: bool | None = None) -> None:
-        """Have lines written otherwise from now on."""
+        """Change how lines are written from now on."""
         self.member.format = self.member.format.but(crlf=crlf, numbers=numbers, times=times)
         self.changed = True
 
@@ -203,24 +203,24 @@ class Session:
             self.room.say(self.member, Kind.SAID, lines)
 
     def _without_prefix(self, line: str) -> str:
-        """Return *line* without the talker's own name in front."""
+        """Return *line* without the talker's own name in front, if it is there."""
         for prefix in self._prefixes:
             if line.startswith(prefix):
                 return line[len(prefix) :]
         return line
 
     def _own_prefixes(self) -> tuple[str, ...]:
-        """Return what the talker's client may put in front of a line; the first is what the server does."""
+        """Return what the client may put in front of a line. The first is what the server itself puts there."""
         return (f"{self.member.name}: ", *self._adopted)
 
     def _open(self, line: str) -> str:
         """
-        Look for a name in a guest's first line; return what is left of it to be said.
+        Look for a name in a guest's first line. Return the rest of the line, which is to be said.
 
-        ``NAME: TEXT`` gives the guest that name, and so does the whole line where the listener has asked for
-        one. If that cannot be, the guest is told why, and is heard under the guest name from then on. Nobody is asked
-        twice: a program that sends something else than a name would never be heard.
-        A newcomer who begins by asking for help, as scanners do too, gets it.
+        ``NAME: TEXT`` gives the guest that name. If the listener has asked for a name, any other first line is the
+        name. If the name cannot be had, the guest is told why, and keeps the guest name. Nobody is asked twice:
+        a program that sends something other than a name would never be heard.
+        Newcomers who begin with ``help`` or ``?`` get help. Scanners send that, too.
         """
         if line.strip().casefold() in ("help", "?"):
             return "/help"
