@@ -113,7 +113,7 @@ class TestListenersOfSystemd:
         (error,) = [entry for entry in logged.entries if entry["log_level"] == "error"]
         assert (error["event"], error["server"]) == ("not_listening", "ops")
         assert error["problem"] == (
-            "systemd gives no listener named ops: make threadchat-ops.socket (see docs/operations.md)"
+            "systemd gives no listener named ops: enable threadchat@ops.socket (see docs/operations.md)"
         )
 
     def test_without_any_that_is_known_it_does_not_start(self) -> None:

@@ -273,8 +273,8 @@ class Daemon:
     def _listen(self, name: str, server: Server, problems: list[str]) -> Iterator[socket.socket]:
         """Listen on every address that can be bound; add a sentence to *problems* for each other one."""
         if self._systemd:  # its service may not be allowed to bind
-            unit = f"threadchat-{name}.socket" if name != "lobby" else "threadchat.socket"
-            problems.append(f"systemd gives no listener named {name}: make {unit} (see docs/operations.md)")
+            unit = f"threadchat@{name}.socket" if name != "lobby" else "threadchat.socket"
+            problems.append(f"systemd gives no listener named {name}: enable {unit} (see docs/operations.md)")
             return
         for text in server.addr:
             try:
