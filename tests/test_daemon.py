@@ -119,7 +119,7 @@ class TestListenersOfSystemd:
     def test_without_any_that_is_known_it_does_not_start(self) -> None:
         """A unit that has forgotten FileDescriptorName=, say."""
         _, fd = handed_over()
-        with pytest.raises(ListenError, match=r"systemd gives no listener named lobby: make threadchat\.socket"):
+        with pytest.raises(ListenError, match=r"systemd gives no listener named lobby: enable threadchat\.socket"):
             Daemon(listening_on(lobby="tcp://127.0.0.1:0"), LOG, {"unknown": [fd]})
         os.close(fd)
 
