@@ -24,7 +24,7 @@ fi
 
 .venv/bin/python -m tests.debian  # the ordinary user may not install what its tests need
 python=$(readlink -f .venv/bin/python)
-if ! setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups "$python" -c '' 2>/dev/null; then
+if ! setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups env "$python" -c '' 2>/dev/null; then
     echo "An ordinary user cannot run $python: the suite runs as root only."
     suite "$@"
     exit
